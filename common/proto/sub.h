@@ -1,0 +1,150 @@
+/* sub.h - the subscriber's half of the push protocol, without a socket.
+ *
+ * The caller feeds what arrived (frames, pulled bodies, time) and then asks
+ * sub_next() what to do until it says SUB_WAIT. Same input, same output, so a test
+ * can replay any lost, doubled or forged frame. Source: docs/protocol.md s6.
+ *
+ * It works on a set beside the one that is served: updates and pulled bodies go
+ * in there, and only when all of it gives the root of a state whose signature
+ * holds is it handed out, whole (SUB_PUBLISH). Every surprise ends the connection
+ * with a reason (SUB_REOPEN) and starts again from what is held; nothing is
+ * guessed. Bodies that were pulled are kept through that. Writer thread.
+ */
+#ifndef ALTOCAST_PROTO_SUB_H
+#define ALTOCAST_PROTO_SUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/rc.h"
+#include "common/core/snapshot.h"
+#include "common/core/update.h"
+#include "common/proto/keys.h"
+#include "common/wire/frame.h"
+
+/* Why the subscriber fell back; each has a counter. */
+#define SUB_REASON_LIST(X) \
+	X(GAP,       "gap")		/* a serial is missing */ \
+	X(MISMATCH,  "mismatch")	/* root or tag differs after applying */ \
+	X(PATCH,     "patch")		/* a patch does not fit */ \
+	X(SIGNATURE, "signature")	/* a state's signature is wrong */ \
+	X(KEY,       "key")		/* signed by a key that is not trusted */ \
+	X(CLOCK,     "clock")		/* signed in our future */ \
+	X(FORK,      "fork")		/* same position, other root */ \
+	X(LOWER,     "lower")		/* it offers less than we hold */ \
+	X(SERVICE,   "service")		/* another service */ \
+	X(LOOP,      "loop")		/* our own id in its path */ \
+	X(PULL,      "pull")		/* a body could not be had */ \
+	X(OVERFLOW,  "overflow")	/* too much waits for a body */ \
+	X(PROTOCOL,  "protocol")	/* not the protocol we speak */ \
+	X(BYE,       "bye")		/* it said good-bye */ \
+	X(CLOSED,    "closed")		/* the connection went away */ \
+	X(SILENT,    "silent")		/* nothing heard */
+
+enum sub_reason {
+#define X(name, text) SUB_##name,
+	SUB_REASON_LIST(X)
+#undef X
+	SUB_REASONS
+};
+const char *sub_reason_text(enum sub_reason r);
+
+enum sub_do {
+	SUB_WAIT,	/* nothing until the next input */
+	SUB_SEND,	/* text: a frame for the publisher */
+	SUB_FETCH,	/* get id at uri (relative to the directory) */
+	SUB_PUBLISH,	/* next: verified; journal it, serve it, then sub_served() */
+	SUB_REOPEN	/* close (code), connect again after a pause */
+};
+
+struct sub_act {
+	enum sub_do what;
+	const char *text;		/* SEND: lent until the next call */
+	size_t len;
+	char id[ID_MAX + 1];		/* FETCH */
+	char uri[IRD_URI_MAX + 1];	/* FETCH */
+	bool no_cache;			/* FETCH */
+	unsigned within;		/* FETCH: spread over so many seconds */
+	struct snapshot *next;		/* PUBLISH: lent */
+	struct update *const *updates;	/* PUBLISH: lent; lead from the state
+					 * served before to next, */
+	size_t n_updates;		/* or, when jump, to be forgotten */
+	bool jump;
+	enum sub_reason reason;		/* REOPEN */
+	char why[200];			/* REOPEN: for the log */
+	int code;			/* REOPEN: enum close_code */
+	unsigned retry_after;		/* REOPEN: seconds asked for, or 0 */
+};
+
+struct sub_config {
+	char name[IRD_NAME_MAX + 1];
+	char uri[IRD_URI_MAX + 1], push[IRD_URI_MAX + 1];	/* own, or "" */
+	char instance[UUID_TEXT + 1];	/* own id, to see loops */
+	char service[UUID_TEXT + 1];	/* expected; "": the first one's */
+	size_t waiting_max;		/* bytes of updates that wait for bodies */
+	bool at_origin;			/* `directory` is the origin's own name,
+					 * verified: the first IRD is believed */
+};
+
+struct sub_counts {
+	uint64_t updates;		/* applied */
+	uint64_t refused;		/* patches that did not fit: fetched */
+	uint64_t heartbeats;
+	uint64_t fetches;
+	uint64_t published;
+	uint64_t reopened[SUB_REASONS];
+	uint64_t forks;
+};
+
+struct sub;
+
+/* held (may be NULL): what is served now, verified before; referenced. keys: the
+ * trusted set and the pins; copied. */
+MUST_CHECK enum rc sub_new(const struct sub_config *cfg,
+                           const struct keys *keys, struct snapshot *held,
+                           struct sub **out);
+void sub_free(struct sub *s);				/* NULL is fine */
+
+/* Inputs. now: wall clock in Unix seconds, for validity alone. A fault of the
+ * other side is no error of the call. RC_ENOMEM. */
+MUST_CHECK enum rc sub_opened(struct sub *s);
+/* Takes text over (malloc), always. */
+MUST_CHECK enum rc sub_frame(struct sub *s, char *text, size_t len,
+                             int64_t now);
+struct sub_body {
+	const char *id;
+	bool ok;			/* false: the fetch failed */
+	struct signed_headers headers;
+	const char *body;
+	size_t len;
+};
+MUST_CHECK enum rc sub_fetched(struct sub *s, const struct sub_body *b,
+                               int64_t now);
+/* The connection is gone (or SUB_REOPEN was carried out). */
+void sub_closed(struct sub *s);
+/* The caller found it dead: SUB_CLOSED or SUB_SILENT, for the counter. */
+void sub_lost(struct sub *s, enum sub_reason reason);
+/* A heartbeat interval has passed: an `alive` is due. */
+void sub_heartbeat_due(struct sub *s);
+/* Who subscribes here and how far they are, for the next ack; copied. */
+MUST_CHECK enum rc sub_below(struct sub *s, const struct frame_below *below,
+                             size_t n);
+/* SUB_PUBLISH was carried out: it is journalled and served. */
+MUST_CHECK enum rc sub_served(struct sub *s);
+/* A snapshot that came another way (pull mode) is served now. */
+MUST_CHECK enum rc sub_adopt(struct sub *s, struct snapshot *held,
+                             const struct keys *keys);
+
+MUST_CHECK enum rc sub_next(struct sub *s, struct sub_act *act);
+
+/* Trusted now; while SUB_PUBLISH is carried out: with what is published. */
+const struct keys *sub_keys(const struct sub *s);
+const struct sub_counts *sub_counts(const struct sub *s);
+/* "closed", "hello", "snapshot", "behind", "current": for status. */
+const char *sub_phase(const struct sub *s);
+unsigned sub_heartbeat(const struct sub *s);	/* the publisher's; 0 unknown */
+const struct frame_path *sub_path(const struct sub *s);	/* the publisher's */
+
+#endif
