@@ -1,0 +1,36 @@
+/* keyfile.h - secrets in files.
+ *
+ * A secret file is regular and belongs to nobody but its owner: group and
+ * others may neither read nor write it (RC_ERULE, with the mode and the chmod
+ * that helps). Texts never show what the file holds, and what was read is wiped
+ * from memory before it is freed. Any thread.
+ */
+#ifndef ALTOCAST_SYS_KEYFILE_H
+#define ALTOCAST_SYS_KEYFILE_H
+
+#include "common/base/diag.h"
+#include "common/base/rc.h"
+
+struct sign_key;
+
+#define KEYFILE_TOKEN_MIN 16
+#define KEYFILE_TOKEN_MAX 512
+
+/* An Ed25519 private key, PEM (PKCS #8), not encrypted. RC_ENOENT: no file.
+ * RC_ERULE: permissions, or not a regular file. RC_ESYNTAX: not such a key.
+ * The caller owns *out. */
+MUST_CHECK enum rc keyfile_load(const char *path, struct sign_key **out,
+				struct diag *d);
+
+/* A new key, saved with mode 0600 before it is handed out. Never overwrites:
+ * RC_EEXIST. */
+MUST_CHECK enum rc keyfile_make(const char *path, struct sign_key **out,
+				struct diag *d);
+
+/* A bearer token: one line, blanks around it dropped, KEYFILE_TOKEN_MIN to
+ * KEYFILE_TOKEN_MAX printable ASCII characters without blanks. *out is freed
+ * with keyfile_token_free(). RC_ESYNTAX: not such a line. */
+MUST_CHECK enum rc keyfile_token(const char *path, char **out, struct diag *d);
+void keyfile_token_free(char *token);		/* wipes; NULL is fine */
+
+#endif

@@ -1,0 +1,29 @@
+/* slot.h - the newest snapshot, for everybody who reads.
+ *
+ * The writer publishes, HTTP threads take references. The lock is held for
+ * "read the pointer, add a reference" and nothing else. The loop never reads
+ * the slot: it works from the snapshot that came with its last message.
+ */
+#ifndef ALTOCAST_SYS_SLOT_H
+#define ALTOCAST_SYS_SLOT_H
+
+#include "common/base/rc.h"
+
+struct slot;
+struct snapshot;
+
+/* Empty. The caller owns *out. RC_ENOMEM. */
+MUST_CHECK enum rc slot_new(struct slot **out);
+
+/* No thread may use it any more. Drops the snapshot held. NULL is fine. */
+void slot_free(struct slot *slot);
+
+/* A reference to the newest snapshot (snapshot_unref() it), or NULL while none
+ * was published. Any thread. */
+struct snapshot *slot_ref(struct slot *slot);
+
+/* Takes over the caller's reference to next; NULL empties the slot. The old
+ * snapshot is let go outside the lock. Writer thread. */
+void slot_publish(struct slot *slot, struct snapshot *next);
+
+#endif
