@@ -1,0 +1,204 @@
+#include "common/service/upstream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/net/loop.h"
+#include "common/net/ws.h"
+#include "common/sys/log.h"
+#include "common/wire/frame.h"
+
+#define QUEUE_MAX (4u << 20)	/* bytes of our own frames not yet written */
+
+struct upstream {
+	struct loop *loop;
+	struct upstream_config cfg;
+	struct ws_conn *ws;
+	uint64_t conn;			/* number of the newest connection */
+	unsigned tries;
+	struct loop_timer *pause;
+};
+
+void msg_upstream_free(struct msg_upstream *m)
+{
+	if (!m)
+		return;
+	free(m->text);
+	free(m);
+}
+
+/* false: the writer did not take it. */
+static bool tell(struct upstream *u, int kind, const char *text, size_t len)
+{
+	struct msg_upstream *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return false;
+	m->msg.kind = kind;
+	m->msg.size = sizeof(*m) + len;
+	m->conn = u->conn;
+	if (text) {
+		m->text = malloc(len + 1);
+		if (!m->text) {
+			free(m);
+			return false;
+		}
+		memcpy(m->text, text, len);
+		m->text[len] = '\0';
+		m->len = len;
+	}
+	if (mailbox_post(u->cfg.writer, &m->msg) == RC_OK)
+		return true;
+	msg_upstream_free(m);
+	return false;
+}
+
+/* ---- the connection -------------------------------------------------------- */
+
+static void on_open(struct ws_conn *c, const struct ws_request *rq)
+{
+	struct upstream *u = ws_user(c);
+
+	(void)rq;
+	if (u && u->ws == c && !tell(u, MSG_UP_OPEN, NULL, 0))
+		ws_abort(c);
+}
+
+static void on_message(struct ws_conn *c, const char *data, size_t len)
+{
+	struct upstream *u = ws_user(c);
+
+	/* A writer that is that far behind starts again from what it holds;
+	 * nothing piles up here. */
+	if (u && u->ws == c && !tell(u, MSG_UP_FRAME, data, len))
+		ws_close(c, CLOSE_RESYNC, "cannot keep up");
+}
+
+static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
+{
+	struct upstream *u = ws_user(c);
+	char why[160];
+
+	if (!u || u->ws != c)
+		return;
+	u->ws = NULL;
+	snprintf(why, sizeof(why), "%u %s", code, reason);
+	/* Without this message the writer would wait for ever; its box has room
+	 * again as soon as it has read one frame, so try later. */
+	if (!tell(u, MSG_UP_CLOSED, why, strlen(why)))
+		upstream_pause(u, 1);
+}
+
+static void on_due(void *arg)
+{
+	struct upstream *u = arg;
+
+	if (!tell(u, MSG_UP_DUE, NULL, 0))
+		upstream_pause(u, 1);
+}
+
+/* The old connection may live on for its closing handshake, but is not ours. */
+static void let_go(struct upstream *u, int code, const char *reason)
+{
+	struct ws_conn *c = u->ws;
+
+	if (!c)
+		return;
+	u->ws = NULL;
+	ws_set_user(c, NULL);
+	ws_close(c, (unsigned)code, reason);
+}
+
+enum rc upstream_new(struct loop *l, const struct upstream_config *cfg,
+                     struct upstream **out)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+	enum rc rc;
+
+	if (!u)
+		return RC_ENOMEM;
+	u->loop = l;
+	u->cfg = *cfg;
+	rc = loop_timer_new(l, on_due, u, &u->pause);
+	if (rc != RC_OK) {
+		free(u);
+		return rc;
+	}
+	*out = u;
+	return RC_OK;
+}
+
+void upstream_free(struct upstream *u)
+{
+	if (!u)
+		return;
+	let_go(u, CLOSE_GOING, close_text(CLOSE_GOING));
+	loop_timer_free(u->pause);
+	free(u);
+}
+
+enum rc upstream_connect(struct upstream *u, const char *uri,
+                         const char *authorization, struct diag *d)
+{
+	struct ws_connect_config cfg = {
+		.uri = uri,
+		.subprotocol = FRAME_PROTOCOL,
+		.authorization = authorization,
+		.on = { .open = on_open, .message = on_message,
+		        .closed = on_closed, .arg = u },
+		.limits = { .max_message = u->cfg.message_max,
+		            .max_queue = QUEUE_MAX,
+		            .handshake_s = u->cfg.connect_s,
+		            .ping_s = u->cfg.ping_s,
+		            .dead_s = u->cfg.dead_s },
+	};
+	enum rc rc;
+
+	let_go(u, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
+	loop_timer_stop(u->pause);
+	u->conn++;
+	rc = ws_connect(u->loop, &cfg, d, &u->ws);
+	log_debug("upstream", "connect uri=%s conn=%llu rc=%s", uri,
+	          (unsigned long long)u->conn, rc_text(rc));
+	return rc;
+}
+
+void upstream_send(struct upstream *u, uint64_t conn, const char *text,
+                   size_t len)
+{
+	if (u->ws && conn == u->conn &&
+	    ws_send_text(u->ws, text, len) != RC_OK)
+		ws_abort(u->ws);
+}
+
+void upstream_close(struct upstream *u, uint64_t conn, int code,
+                    const char *reason)
+{
+	if (conn == u->conn)
+		let_go(u, code, reason);
+}
+
+void upstream_pause(struct upstream *u, unsigned retry_after_s)
+{
+	uint64_t top = u->cfg.backoff_min_ms, least = retry_after_s * 1000ull;
+	uint64_t wait = 0;
+
+	for (unsigned i = 0; i < u->tries && top < u->cfg.backoff_max_ms; i++)
+		top *= 2;
+	if (top > u->cfg.backoff_max_ms)
+		top = u->cfg.backoff_max_ms;
+	if (u->tries < 32)
+		u->tries++;
+	if (getrandom(&wait, sizeof(wait), 0) != (ssize_t)sizeof(wait))
+		wait = top;
+	wait = wait % (top + 1);
+	/* Asked to stay away: not all at the same moment afterwards. */
+	loop_timer_set(u->pause, least + wait, 0);
+}
+
+void upstream_good(struct upstream *u)
+{
+	u->tries = 0;
+}
