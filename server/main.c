@@ -1,0 +1,205 @@
+/* alto-server: wiring. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/net/loop.h"
+#include "common/service/house.h"
+#include "common/sys/conf.h"
+#include "common/sys/log.h"
+#include "server/publisher.h"
+#include "server/roster.h"
+#include "server/settings.h"
+
+#define SETTLE_MS 300	/* a file must be left alone for so long */
+
+struct server {
+	struct house house;
+	struct conf *conf;
+	struct publisher *publisher;
+	struct roster *roster;
+	struct loop_timer *settle;
+};
+
+static void ask_reload(struct server *s, struct loop_ctl_req *req,
+                       const char *cause, bool force)
+{
+	struct msg_reload *m = calloc(1, sizeof(*m));
+
+	if (m) {
+		m->msg.kind = MSG_RELOAD;
+		m->msg.size = sizeof(*m);
+		m->req = req;
+		m->cause = cause;
+		m->force = force;
+		if (house_to_writer(&s->house, &m->msg))
+			return;
+	}
+	if (req)
+		ctl_error(req, "the server is busy: try again");
+}
+
+static void on_reload(struct loop_ctl_req *req, const json_t *args, void *arg)
+{
+	ask_reload(arg, req, "command",
+	           json_is_true(json_object_get(args, "force")));
+}
+
+static void on_status(struct loop_ctl_req *req, const json_t *args, void *arg)
+{
+	house_status(req, args, &((struct server *)arg)->house);
+}
+
+static void on_hangup(void *arg)
+{
+	ask_reload(arg, NULL, "signal", false);
+}
+
+/* Each event starts the wait anew: half-written files are not read. */
+static void on_file(const char *path, void *arg)
+{
+	struct server *s = arg;
+
+	log_debug("watch", "event path=%s", path);
+	loop_timer_set(s->settle, SETTLE_MS, 0);
+}
+
+static void on_settled(void *arg)
+{
+	ask_reload(arg, NULL, "watch", false);
+}
+
+static void on_ahead(const struct position *have, void *arg)
+{
+	struct server *s = arg;
+	struct msg_ahead *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return;
+	m->msg.kind = MSG_AHEAD;
+	m->msg.size = sizeof(*m);
+	m->have = *have;
+	house_to_writer(&s->house, &m->msg);
+}
+
+static void drop(struct msg *m)
+{
+	if (m->kind == MSG_CHECKED)
+		roster_checked_drop(m);
+	else
+		publisher_drop(m);
+}
+
+static void on_loop(void *arg, struct msg *m)
+{
+	struct server *s = arg;
+
+	switch (m->kind) {
+	case MSG_ANSWER:
+		ctl_answer(((struct msg_answer *)m)->req,
+		           ((struct msg_answer *)m)->text,
+		           ((struct msg_answer *)m)->len);
+		break;
+	case MSG_NO_SESSION:
+		push_refuse_session(s->house.push, "history was lost here");
+		break;
+	case MSG_SETTLE:
+		loop_timer_set(s->settle, SETTLE_MS, 0);
+		break;
+	case MSG_CHECKED:
+		roster_checked(s->roster, (struct msg_checked *)m);
+		return;
+	default:
+		break;
+	}
+	drop(m);
+}
+
+static enum rc start(void *arg, struct restored *restored, struct diag *d)
+{
+	struct server *s = arg;
+
+	return publisher_start(s->publisher, &s->house, restored, d);
+}
+
+static void message(void *arg, struct msg *m)
+{
+	publisher_message(((struct server *)arg)->publisher, m);
+}
+
+static uint64_t tick(void *arg)
+{
+	return publisher_tick(((struct server *)arg)->publisher);
+}
+
+static enum rc watch_files(struct server *s, struct diag *d)
+{
+	enum rc rc = RC_OK;
+
+	if (!conf_get_bool(s->conf, "watch"))
+		return RC_OK;
+	for (size_t i = 0; i < conf_list_count(s->conf, "maps"); i++) {
+		const char *file = conf_list_str(s->conf, "maps", i, "file");
+
+		rc = loop_watch(s->house.loop, file, on_file, s);
+		if (rc == RC_EEXIST)
+			rc = RC_OK;
+		if (rc != RC_OK)
+			return diag_set(d, rc, "cannot watch %s", file);
+	}
+	return rc;
+}
+
+static enum rc ready(void *arg, struct diag *d)
+{
+	struct server *s = arg;
+	const struct ird_proxy *listed;
+	size_t n;
+	enum rc rc = loop_timer_new(s->house.loop, on_settled, s, &s->settle);
+
+	listed = publisher_roster(s->publisher, &n);
+	if (rc == RC_OK)
+		rc = roster_new(&s->house, publisher_keys(s->publisher),
+		                listed, n, &s->roster);
+	return rc == RC_OK ? watch_files(s, d) : rc;
+}
+
+static void stop(void *arg)
+{
+	struct server *s = arg;
+
+	roster_free(s->roster);
+	loop_timer_free(s->settle);
+}
+
+static const struct ctl_command commands[] = {
+	{ "status", on_status },
+	{ "reload", on_reload },
+	{ NULL, NULL }
+};
+
+int main(int argc, char **argv)
+{
+	static struct server s;
+	struct house_config cfg = {
+		.role = "server", .origin = true, .ahead = on_ahead,
+		.writer = { .start = start, .message = message, .tick = tick,
+		            .drop = drop, .on_loop = on_loop, .ready = ready,
+		            .hangup = on_hangup, .stop = stop,
+		            .commands = commands, .arg = &s },
+	};
+	int status;
+
+	if (!house_options(argc, argv, "alto-server",
+	                   "/etc/altocast/alto-server.conf", &server_settings,
+	                   &s.conf, &status))
+		return status;
+	if (publisher_new(s.conf, &s.publisher) != RC_OK)
+		return 1;
+	cfg.conf = s.conf;
+	cfg.heartbeat = (unsigned)conf_get_int(s.conf, "heartbeat");
+	cfg.own = publisher_keys(s.publisher);
+	status = house_run(&s.house, &cfg);
+	publisher_free(s.publisher);
+	conf_free(s.conf);
+	return status;
+}

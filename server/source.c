@@ -1,0 +1,595 @@
+#include "server/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/enc.h"
+#include "common/sys/file.h"
+#include "common/wire/costmap_json.h"
+#include "common/wire/media.h"
+#include "common/wire/netmap_json.h"
+#include "common/wire/scan.h"
+#include "common/wire/seal.h"
+
+enum rc source_new(const struct conf *c, struct source **out)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	enum rc rc = RC_ENOMEM;
+
+	if (!s)
+		return rc;
+	s->n = conf_list_count(c, "maps");
+	s->maps = calloc(s->n, sizeof(*s->maps));
+	if (s->maps)
+		rc = digest_new(&s->digest);
+	if (rc != RC_OK) {
+		source_free(s);
+		return rc;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		s->maps[i].id = conf_list_str(c, "maps", i, "id");
+		s->maps[i].file = conf_list_str(c, "maps", i, "file");
+		s->maps[i].is_default = conf_list_bool(c, "maps", i, "default");
+		s->maps[i].rebind = conf_list_bool(c, "maps", i, "rebind");
+	}
+	*out = s;
+	return RC_OK;
+}
+
+void source_free(struct source *s)
+{
+	if (!s)
+		return;
+	if (s->maps)
+		source_drop(s);
+	free(s->maps);
+	digest_free(s->digest);
+	free(s);
+}
+
+void source_drop(struct source *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		resource_unref(s->maps[i].next);
+		s->maps[i].next = NULL;
+		s->maps[i].read = false;
+	}
+}
+
+void source_taken(struct source *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->maps[i].read)
+			s->maps[i].overridden = false;
+		s->maps[i].taken = s->maps[i].found;
+	}
+	source_drop(s);
+}
+
+const char *source_default(const struct source *s)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct resource *r = s->maps[i].next;
+
+		if (!r || resource_kind(r) != RESOURCE_NETMAP)
+			continue;
+		if (s->maps[i].is_default)
+			return s->maps[i].id;
+		if (!first)
+			first = s->maps[i].id;
+	}
+	return first;
+}
+
+/* ---- one file -------------------------------------------------------------- */
+
+struct reader {
+	int fd;
+	uint64_t left;			/* up to the ceiling */
+	struct digest *digest;		/* NULL: not hashed */
+	bool failed;
+};
+
+static long read_some(void *arg, char *dst, size_t len)
+{
+	struct reader *r = arg;
+	ssize_t n;
+
+	if (len > r->left)
+		len = (size_t)r->left;
+	do
+		n = read(r->fd, dst, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		r->failed = true;
+		return -1;
+	}
+	r->left -= (uint64_t)n;
+	if (r->digest)
+		digest_add(r->digest, dst, (size_t)n);
+	return n;
+}
+
+static enum rc open_file(const char *path, int *fd, struct file_stamp *stamp,
+                         struct diag *d)
+{
+	enum rc rc = file_stamp_get(path, stamp, d);
+
+	if (rc != RC_OK)
+		return rc;
+	if (stamp->size > SOURCE_FILE_MAX)
+		return diag_set(d, RC_ELIMIT, "over %llu bytes",
+		                (unsigned long long)SOURCE_FILE_MAX);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd >= 0 ? RC_OK : diag_set(d, RC_EIO, "%s", strerror(errno));
+}
+
+/* The file that is open must still be the one under the name, unchanged. */
+static enum rc same_file(const char *path, const struct file_stamp *before,
+                         struct diag *d)
+{
+	struct file_stamp after;
+	enum rc rc = file_stamp_get(path, &after, d);
+
+	if (rc == RC_OK && !file_stamp_equal(before, &after))
+		rc = diag_set(d, RC_EAGAIN, "changed while it was read");
+	return rc;
+}
+
+/* One pass over the file for its digest alone. */
+static enum rc hash_file(struct source *s, const char *path,
+                         uint8_t out[SHA256_SIZE], struct diag *d)
+{
+	char chunk[65536];
+	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX,
+	                    .digest = s->digest };
+	struct file_stamp stamp;
+	enum rc rc = open_file(path, &r.fd, &stamp, d);
+
+	if (rc != RC_OK)
+		return rc;
+	digest_start(s->digest);
+	while (read_some(&r, chunk, sizeof(chunk)) > 0)
+		;
+	rc = digest_end(s->digest, out);
+	if (r.failed)
+		rc = diag_set(d, RC_EIO, "%s", strerror(errno));
+	close(r.fd);
+	return rc == RC_OK ? same_file(path, &stamp, d) : rc;
+}
+
+/* Which map is it? The member tells that holds the data. */
+static enum rc find_kind(struct scan *s, enum resource_kind *kind)
+{
+	const char *name;
+	size_t len;
+	enum rc rc = scan_object(s);
+
+	while (rc == RC_OK && (rc = scan_member(s, &name, &len)) == RC_OK) {
+		if (!name)
+			return scan_refuse(s, RC_ERULE, "neither a network map "
+			                   "nor a cost map: no member "
+			                   "network-map or cost-map (RFC 7285 "
+			                   "s11.2.1.6, s11.2.3.6)");
+		if (len == 11 && memcmp(name, "network-map", len) == 0) {
+			*kind = RESOURCE_NETMAP;
+			return RC_OK;
+		}
+		if (len == 8 && memcmp(name, "cost-map", len) == 0) {
+			*kind = RESOURCE_COSTMAP;
+			return RC_OK;
+		}
+		rc = scan_skip(s);
+	}
+	return rc;
+}
+
+static enum rc kind_of_file(const char *path, enum resource_kind *kind,
+                            struct diag *d)
+{
+	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX };
+	struct file_stamp stamp;
+	struct scan *scan = NULL;
+	enum rc rc = open_file(path, &r.fd, &stamp, d);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = scan_new_reader(read_some, &r, d, &scan);
+	if (rc == RC_OK)
+		rc = find_kind(scan, kind);
+	scan_free(scan);
+	close(r.fd);
+	return rc;
+}
+
+/* ---- one map --------------------------------------------------------------- */
+
+static void note(struct buf *warnings, const struct source_map *m,
+                 const struct map_notes *n)
+{
+	if (n->dropped_members)
+		buf_printf(warnings, "%s: %zu member%s not of RFC 7285 dropped, "
+		           "the first is \"%s\"\n", m->file, n->dropped_members,
+		           n->dropped_members == 1 ? "" : "s", n->first_dropped);
+	if (n->repeats)
+		buf_printf(warnings, "%s: %zu prefix%s stood twice in a PID\n",
+		           m->file, n->repeats, n->repeats == 1 ? "" : "es");
+}
+
+static enum rc right_id(const struct source_map *m, const char *stated,
+                        struct diag *d)
+{
+	if (!stated[0] || strcmp(stated, m->id) == 0)
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "states resource-id \"%s\", the "
+	                "configuration says \"%s\"", stated, m->id);
+}
+
+static enum rc parse_net(struct source *s, struct source_map *m,
+                         struct scan *scan, const struct resource *held,
+                         struct map_notes *notes, struct diag *d)
+{
+	const struct netmap *base = held ? resource_net(held) : NULL;
+	struct netmap *map = NULL;
+	struct vtag stated;
+	enum rc rc = netmap_json_read(scan, base, &map, &stated, notes);
+
+	if (rc == RC_OK)
+		rc = scan_end(scan);
+	if (rc == RC_OK)
+		rc = right_id(m, stated.id, d);
+	if (rc == RC_OK)
+		rc = seal_netmap(s->digest, m->id, map, held, &m->next);
+	if (rc == RC_OK)
+		memcpy(m->found.stated, stated.tag, sizeof(m->found.stated));
+	netmap_unref(map);
+	return rc;
+}
+
+/* Sealed only after its network map is known: until then unnamed, in `next`. */
+static enum rc parse_cost(struct source *s, struct source_map *m,
+                          struct scan *scan, const struct resource *held,
+                          struct map_notes *notes, struct diag *d)
+{
+	const struct costmap *base = held ? resource_cost(held) : NULL;
+	struct costmap *map = NULL;
+	struct vtag stated;
+	enum rc rc = costmap_json_read(scan, base, &map, &stated, notes);
+
+	if (rc == RC_OK)
+		rc = scan_end(scan);
+	if (rc == RC_OK)
+		rc = right_id(m, stated.id, d);
+	if (rc == RC_OK)
+		rc = seal_costmap(s->digest, m->id, map, held, &m->next);
+	if (rc == RC_OK) {
+		memcpy(m->found.stated, stated.tag, sizeof(m->found.stated));
+		m->found.depends = costmap_meta(map)->net;
+	}
+	costmap_unref(map);
+	return rc;
+}
+
+static enum rc parse(struct source *s, struct source_map *m,
+                     const struct resource *held, struct buf *warnings,
+                     struct diag *d)
+{
+	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX };
+	struct map_notes notes = { 0 };
+	enum resource_kind kind = RESOURCE_DOC;
+	struct scan *scan = NULL;
+	struct file_stamp stamp;
+	enum rc rc = kind_of_file(m->file, &kind, d);
+
+	if (rc != RC_OK)
+		return rc;
+	if (held && resource_kind(held) != kind)
+		held = NULL;
+	rc = open_file(m->file, &r.fd, &stamp, d);
+	if (rc != RC_OK)
+		return rc;
+	rc = scan_new_reader(read_some, &r, d, &scan);
+	if (rc == RC_OK)
+		rc = kind == RESOURCE_NETMAP ?
+		     parse_net(s, m, scan, held, &notes, d) :
+		     parse_cost(s, m, scan, held, &notes, d);
+	scan_free(scan);
+	close(r.fd);
+	if (rc == RC_OK)
+		rc = same_file(m->file, &stamp, d);
+	note(warnings, m, &notes);
+	return rc;
+}
+
+/* Leaves in `next` the map of the file if that is new, else what is served. */
+static enum rc read_map(struct source *s, struct source_map *m,
+                        const struct snapshot *held, bool force,
+                        struct buf *warnings, struct diag *d)
+{
+	struct resource *now = held ? snapshot_get(held, m->id) : NULL;
+	uint8_t sha256[SHA256_SIZE];
+	enum rc rc = hash_file(s, m->file, sha256, d);
+	bool same = rc == RC_OK && m->taken.known &&
+	            memcmp(sha256, m->taken.sha256, SHA256_SIZE) == 0;
+
+	if (rc != RC_OK)
+		return rc;
+	m->found = m->taken;
+	if (same && now && !(force && m->overridden)) {
+		m->next = resource_ref(now);
+		return RC_OK;
+	}
+	memset(&m->found, 0, sizeof(m->found));
+	memcpy(m->found.sha256, sha256, SHA256_SIZE);
+	m->found.known = true;
+	m->read = true;
+	rc = parse(s, m, now, warnings, d);
+	if (rc != RC_OK) {
+		resource_unref(m->next);
+		m->next = NULL;
+	}
+	return rc;
+}
+
+/* ---- all maps against each other ------------------------------------------- */
+
+static struct source_map *find(struct source *s, const char *id)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->maps[i].id, id) == 0)
+			return &s->maps[i];
+	return NULL;
+}
+
+/* A tag in a file is never published, but a cost map that was made for another
+ * version of its network map must not go out with this one. */
+static enum rc check_tag(const struct source_map *m,
+                         const struct source_map *net, struct diag *d)
+{
+	const char *named = m->found.depends.tag;
+	const char *ours = resource_name(net->next)->tag;
+	bool overridden = net->overridden && !net->read;
+
+	if (m->rebind || !named[0] || strcmp(named, ours) == 0)
+		return RC_OK;
+	if (!overridden && (!net->found.stated[0] ||
+	    strcmp(named, net->found.stated) == 0))
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "made for another version of network map "
+	                "\"%s\": it depends on tag \"%.64s\", the network map "
+	                "has \"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = "
+	                "true takes it all the same)", net->id, named,
+	                overridden ? ours : net->found.stated,
+	                overridden ? "" : " and our tag is \"",
+	                overridden ? "" : ours, overridden ? "" : "\"");
+}
+
+/* The cost map under the tag of the network map that goes out with it. */
+static enum rc bind_cost(struct source *s, struct source_map *m,
+                         const struct source_map *net,
+                         const struct snapshot *held)
+{
+	struct costmap *map = resource_cost(m->next), *bound = NULL;
+	struct resource *now = held ? snapshot_get(held, m->id) : NULL;
+	struct costmeta meta = *costmap_meta(map);
+	struct resource *next = NULL;
+	const char *ours = resource_name(net->next)->tag;
+	enum rc rc;
+
+	if (strcmp(meta.net.tag, ours) == 0)
+		return RC_OK;
+	memcpy(meta.net.tag, ours, strlen(ours) + 1);
+	rc = costmap_rebind(map, &meta, &bound);
+	if (rc == RC_OK)
+		rc = seal_costmap(s->digest, m->id, bound,
+		                  now && resource_kind(now) == RESOURCE_COSTMAP ?
+		                  now : NULL, &next);
+	costmap_unref(bound);
+	if (rc != RC_OK)
+		return rc;
+	resource_unref(m->next);
+	m->next = next;
+	return RC_OK;
+}
+
+/* RFC 7285 s9.2.2: one cost map for a cost type and network map. */
+static enum rc check_twin(struct source *s, const struct source_map *m,
+                          struct diag *d)
+{
+	const struct costmeta *a = costmap_meta(resource_cost(m->next));
+
+	for (const struct source_map *o = s->maps; o < m; o++) {
+		const struct costmeta *b;
+
+		if (!o->next || resource_kind(o->next) != RESOURCE_COSTMAP)
+			continue;
+		b = costmap_meta(resource_cost(o->next));
+		if (strcmp(a->metric, b->metric) == 0 &&
+		    strcmp(a->mode, b->mode) == 0 &&
+		    strcmp(a->net.id, b->net.id) == 0)
+			return diag_set(d, RC_ERULE, "\"%s\" is a cost map of "
+			                "the same cost type for the same "
+			                "network map (RFC 7285 s9.2.2)", o->id);
+	}
+	return RC_OK;
+}
+
+static enum rc check_cost(struct source *s, struct source_map *m,
+                          const struct snapshot *held, struct diag *d)
+{
+	struct costmap *map = resource_cost(m->next);
+	const char *id = costmap_meta(map)->net.id;
+	struct source_map *net = find(s, id);
+	enum rc rc;
+
+	if (!net)
+		return diag_set(d, RC_ERULE, "depends on network map \"%s\", "
+		                "which is not configured", id);
+	/* The network map is wrong and has been said so. */
+	if (!net->next)
+		return RC_OK;
+	if (resource_kind(net->next) != RESOURCE_NETMAP)
+		return diag_set(d, RC_ERULE, "depends on \"%s\", which is not "
+		                "a network map", id);
+	rc = check_tag(m, net, d);
+	if (rc == RC_OK && (m->read || net->read))
+		rc = costmap_json_fits(map, resource_net(net->next), d);
+	if (rc == RC_OK)
+		rc = check_twin(s, m, d);
+	return rc == RC_OK ? bind_cost(s, m, net, held) : rc;
+}
+
+static void blame(const struct source_map *m, struct diag *d, enum rc rc,
+                  struct buf *errors)
+{
+	size_t len = strlen(m->file);
+
+	if (len >= sizeof(d->file))
+		len = sizeof(d->file) - 1;
+	memcpy(d->file, m->file, len);
+	d->file[len] = '\0';
+	diag_set(d, rc, "%s", rc_text(rc));
+	diag_print(d, errors);
+	buf_putc(errors, '\n');
+}
+
+/* Only what really differs is new: the same leaf is the same resource. */
+static enum rc name_all(struct source *s, const struct snapshot *held)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
+		struct source_map *m = &s->maps[i];
+		struct resource *now = held ? snapshot_get(held, m->id) : NULL;
+		char tag[TAG_HEX + 1];
+
+		if (now == m->next)
+			continue;
+		resource_content_tag(m->next, tag);
+		if (now && strcmp(resource_name(now)->tag, tag) == 0) {
+			resource_unref(m->next);
+			m->next = resource_ref(now);
+			continue;
+		}
+		rc = seal_announce(s->digest, m->next, m->id);
+	}
+	return rc;
+}
+
+/* First the files, then the network maps' names (cost maps are bound to their
+ * tags), then the cost maps. */
+static enum rc read_all(struct source *s, const struct snapshot *held,
+                        bool force, struct buf *errors, struct buf *warnings)
+{
+	enum rc first = RC_OK;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct diag d = { 0 };
+		enum rc rc = read_map(s, &s->maps[i], held, force, warnings,
+		                      &d);
+
+		if (rc == RC_OK)
+			continue;
+		blame(&s->maps[i], &d, rc, errors);
+		if (first == RC_OK || first == RC_EAGAIN)
+			first = rc;
+	}
+	return first;
+}
+
+static enum rc announce_nets(struct source *s, const struct snapshot *held)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
+		struct source_map *m = &s->maps[i];
+
+		if (m->next && m->read &&
+		    resource_kind(m->next) == RESOURCE_NETMAP &&
+		    (!held || snapshot_get(held, m->id) != m->next))
+			rc = seal_announce(s->digest, m->next, m->id);
+	}
+	return rc;
+}
+
+enum rc source_read(struct source *s, const struct snapshot *held, bool force,
+                    struct buf *errors, struct buf *warnings)
+{
+	enum rc rc, first;
+
+	source_drop(s);
+	first = read_all(s, held, force, errors, warnings);
+	rc = announce_nets(s, held);
+	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
+		struct source_map *m = &s->maps[i];
+		struct diag d = { 0 };
+		enum rc bad;
+
+		if (!m->next || resource_kind(m->next) != RESOURCE_COSTMAP)
+			continue;
+		bad = check_cost(s, m, held, &d);
+		if (bad == RC_OK)
+			continue;
+		blame(m, &d, bad, errors);
+		first = first == RC_OK ? bad : first;
+	}
+	if (rc == RC_OK)
+		rc = first;
+	if (rc == RC_OK)
+		rc = name_all(s, held);
+	if (rc != RC_OK)
+		source_drop(s);
+	return rc;
+}
+
+/* ---- records --------------------------------------------------------------- */
+
+void source_record_print(const struct source_record *r, struct buf *dst)
+{
+	char hex[2 * SHA256_SIZE + 1];
+
+	enc_hex(r->sha256, SHA256_SIZE, hex);
+	buf_printf(dst, "%s =%s =%s =%s", hex, r->stated, r->depends.id,
+	           r->depends.tag);
+}
+
+/* Takes "=word" up to the next blank. */
+static const char *take_word(const char *p, const char *end, char *dst,
+                             size_t max)
+{
+	size_t len = 0;
+
+	if (!p || end - p < 2 || p[0] != ' ' || p[1] != '=')
+		return NULL;
+	p += 2;
+	while (p + len < end && p[len] != ' ')
+		len++;
+	if (len > max)
+		return NULL;
+	memcpy(dst, p, len);
+	dst[len] = '\0';
+	return p + len;
+}
+
+enum rc source_record_read(const char *text, size_t len,
+                           struct source_record *out)
+{
+	const char *p = text + 2 * SHA256_SIZE, *end = text + len;
+	struct source_record r = { .known = true };
+
+	if (len < 2 * SHA256_SIZE ||
+	    enc_hex_read(text, 2 * SHA256_SIZE, r.sha256, SHA256_SIZE) != RC_OK)
+		return RC_ESYNTAX;
+	p = take_word(p, end, r.stated, TAG_MAX);
+	p = take_word(p, end, r.depends.id, ID_MAX);
+	p = take_word(p, end, r.depends.tag, TAG_MAX);
+	if (p != end)
+		return RC_ESYNTAX;
+	*out = r;
+	return RC_OK;
+}
