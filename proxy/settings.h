@@ -1,0 +1,14 @@
+/* settings.h - the proxy's table of settings. */
+#ifndef ALTOCAST_PROXY_SETTINGS_H
+#define ALTOCAST_PROXY_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "common/sys/conf.h"
+
+extern const struct conf_table proxy_settings;
+
+/* Is the host of this URI this very machine (localhost, 127/8, ::1)? */
+bool uri_on_loopback(const char *uri);
+
+#endif
