@@ -1,0 +1,240 @@
+#include "server/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "common/core/diff.h"
+#include "common/wire/body.h"
+#include "common/wire/delta_json.h"
+#include "common/wire/frame.h"
+#include "common/wire/jcs.h"
+#include "common/wire/json.h"
+#include "common/wire/jsonpatch.h"
+#include "common/wire/media.h"
+
+#define PULL_WITHIN_S	5		/* a pull order is spread over so long */
+#define RATIO_MAX	24		/* a body compresses no better, to be sure */
+#define SMALL_PATCH	4096		/* bytes: not worth a question */
+
+/* ---- patches --------------------------------------------------------------- */
+
+static enum rc net_patch(const struct resource *from, const struct resource *to,
+                         struct buf *dst, const char **media,
+                         struct delta_count *count)
+{
+	struct net_delta *delta = NULL;
+	enum rc rc = diff_net(resource_net(from), resource_net(to), &delta,
+	                      count);
+
+	if (rc != RC_OK)
+		return rc;
+	memcpy(delta->from, resource_name(from)->tag, TAG_HEX + 1);
+	memcpy(delta->to, resource_name(to)->tag, TAG_HEX + 1);
+	*media = delta_json_net_media(delta);
+	rc = delta_json_net(delta, dst);
+	net_delta_free(delta);
+	return rc;
+}
+
+static enum rc cost_patch(const struct resource *from,
+                          const struct resource *to, struct buf *dst,
+                          const char **media, struct delta_count *count)
+{
+	const struct costmeta *a = costmap_meta(resource_cost(from));
+	const struct costmeta *b = costmap_meta(resource_cost(to));
+	struct cost_delta *delta = NULL;
+	enum rc rc;
+
+	/* Another cost type or network map: not an increment of this one. */
+	if (strcmp(a->metric, b->metric) || strcmp(a->mode, b->mode) ||
+	    strcmp(a->net.id, b->net.id))
+		return RC_ERULE;
+	rc = diff_cost(resource_cost(from), resource_cost(to), &delta, count);
+	if (rc != RC_OK)
+		return rc;
+	memcpy(delta->from, resource_name(from)->tag, TAG_HEX + 1);
+	memcpy(delta->to, resource_name(to)->tag, TAG_HEX + 1);
+	if (strcmp(a->net.tag, b->net.tag) != 0)
+		memcpy(delta->net_tag, b->net.tag, sizeof(delta->net_tag));
+	*media = MEDIA_MERGE_PATCH;
+	rc = delta_json_cost(delta, b->net.id, dst);
+	cost_delta_free(delta);
+	return rc;
+}
+
+static enum rc load_doc(const struct resource *r, json_t **out)
+{
+	char *text = NULL;
+	size_t len;
+	enum rc rc = body_flat(r, JSON_SMALL_MAX, &text, &len);
+
+	if (rc == RC_OK)
+		rc = json_read(text, len, JSON_SMALL_MAX, out, NULL);
+	free(text);
+	return rc;
+}
+
+static enum rc doc_patch(const struct resource *from, const struct resource *to,
+                         struct buf *dst, const char **media)
+{
+	json_t *a = NULL, *b = NULL, *patch = NULL;
+	enum rc rc = load_doc(from, &a);
+
+	if (rc == RC_OK)
+		rc = load_doc(to, &b);
+	if (rc == RC_OK)
+		rc = merge_diff(a, b, &patch);
+	if (rc == RC_OK)
+		rc = jcs_write(patch, dst);
+	*media = MEDIA_MERGE_PATCH;
+	json_decref(a);
+	json_decref(b);
+	json_decref(patch);
+	return rc;
+}
+
+static enum rc encode_patch(const struct resource *from,
+                            const struct resource *to, struct buf *dst,
+                            const char **media, struct delta_count *count)
+{
+	if (resource_kind(from) != resource_kind(to))
+		return RC_ERULE;
+	switch (resource_kind(to)) {
+	case RESOURCE_NETMAP:
+		return net_patch(from, to, dst, media, count);
+	case RESOURCE_COSTMAP:
+		return cost_patch(from, to, dst, media, count);
+	case RESOURCE_DOC:
+		return doc_patch(from, to, dst, media);
+	}
+	return RC_ERULE;
+}
+
+/* Bytes of the body compressed fast; stops counting past enough. */
+static uint64_t compressed_size(const struct resource *r, uint64_t enough)
+{
+	char in[65536], out[65536];
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+	uint64_t off = 0, total = 0;
+	size_t n, left = 1;
+
+	if (!z)
+		return UINT64_MAX;
+	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, 1);
+	while (total <= enough && left) {
+		ZSTD_inBuffer ib;
+		size_t before;
+
+		n = resource_read(r, off, in, sizeof(in));
+		off += n;
+		ib = (ZSTD_inBuffer){ in, n, 0 };
+		do {
+			ZSTD_outBuffer ob = { out, sizeof(out), 0 };
+
+			before = ib.pos;
+			left = ZSTD_compressStream2(z, &ob, &ib, n ?
+			       ZSTD_e_continue : ZSTD_e_end);
+			if (ZSTD_isError(left)) {
+				ZSTD_freeCCtx(z);
+				return UINT64_MAX;
+			}
+			total += ob.pos;
+		} while (ib.pos < ib.size && (ib.pos > before || left));
+		if (n)
+			left = 1;
+	}
+	ZSTD_freeCCtx(z);
+	return total;
+}
+
+/* More than half of what the whole body costs on the wire: fetch that. */
+static bool worth_a_patch(const struct resource *to, size_t len,
+                          size_t message_max)
+{
+	if (len > message_max / 2)
+		return false;
+	if (len <= SMALL_PATCH || len * 2 <= resource_size(to) / RATIO_MAX)
+		return true;
+	return len * 2 <= compressed_size(to, len * 2 + 1);
+}
+
+/* ---- the report ------------------------------------------------------------ */
+
+static void report_change(struct change_report *r, const struct resource *from,
+                          const struct resource *to,
+                          const struct delta_count *c)
+{
+	const struct resource *any = to ? to : from;
+
+	if (resource_kind(any) == RESOURCE_DOC)
+		return;
+	r->n++;
+	if (to)
+		r->full_bytes += resource_size(to);
+	buf_printf(&r->json, "%s{\"id\":\"%s\"", r->json.len ? "," : "",
+	           resource_name(any)->id);
+	if (from)
+		buf_printf(&r->json, ",\"from\":\"%s\"",
+		           resource_name(from)->tag);
+	if (to)
+		buf_printf(&r->json, ",\"to\":\"%s\"",
+		           resource_name(to)->tag);
+	buf_printf(&r->json, ",\"pids-added\":%zu,\"pids-removed\":%zu,"
+	           "\"prefixes-added\":%zu,\"prefixes-removed\":%zu,"
+	           "\"cells-changed\":%zu,\"cells-added\":%zu,"
+	           "\"cells-removed\":%zu}", c->pids_added, c->pids_removed,
+	           c->prefixes_added, c->prefixes_removed, c->cells_changed,
+	           c->cells_added, c->cells_removed);
+}
+
+/* A map that appears: all of it is added. */
+static struct delta_count count_all(const struct resource *r)
+{
+	struct delta_count c = { 0 };
+
+	if (resource_kind(r) == RESOURCE_NETMAP) {
+		c.pids_added = netmap_pids(resource_net(r));
+		c.prefixes_added = netmap_prefixes(resource_net(r));
+	} else if (resource_kind(r) == RESOURCE_COSTMAP) {
+		c.cells_added = costmap_cells(resource_cost(r));
+	}
+	return c;
+}
+
+enum rc change_put(const struct resource *from, const struct resource *to,
+                   size_t message_max, struct buf *text,
+                   struct change_report *report)
+{
+	struct buf patch = BUF_INIT(message_max);
+	struct delta_count count = { 0 };
+	const char *media = "";
+	enum rc rc;
+
+	if (!to) {
+		report_change(report, from, NULL, &count);
+		frame_update_gone(resource_name(from)->id, text);
+		return RC_OK;
+	}
+	rc = from ? encode_patch(from, to, &patch, &media, &count) :
+	                    RC_ERULE;
+
+	if (rc == RC_ENOMEM)
+		goto out;
+	if (!from)
+		count = count_all(to);
+	report_change(report, from, to, &count);
+	if (rc == RC_OK && worth_a_patch(to, patch.len, message_max)) {
+		frame_update_patch(resource_leaf(to), resource_name(from)->tag,
+		                   media, patch.data, patch.len, text);
+		if (resource_kind(to) != RESOURCE_DOC)
+			report->delta_bytes += patch.len;
+	} else {
+		frame_update_pull(resource_leaf(to), from ? PULL_WITHIN_S : 0,
+		                  text);
+	}
+	rc = RC_OK;
+out:
+	buf_free(&patch);
+	return rc;
+}

@@ -1,0 +1,68 @@
+/* release.h - one publication of the server in the making: resources, changes,
+ * signature, and out.
+ *
+ * Nothing of the origin changes before publish() has succeeded, so a failure at
+ * any step leaves the old version whole. Writer thread.
+ */
+#ifndef ALTOCAST_SERVER_RELEASE_H
+#define ALTOCAST_SERVER_RELEASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/diag.h"
+#include "common/base/rc.h"
+#include "common/core/digest.h"
+#include "common/core/sign.h"
+#include "common/core/snapshot.h"
+#include "common/proto/keys.h"
+#include "common/service/house.h"
+#include "common/wire/ird_json.h"
+#include "server/change.h"
+#include "server/source.h"
+
+/* What releases are made from, and the newest one. */
+struct origin {
+	struct house *house;
+	struct source *source;
+	struct sign_key *key;
+	struct keys own;		/* all it has signed with */
+	struct digest *digest;
+	struct snapshot *now;		/* published, or NULL */
+	char service[UUID_TEXT + 1];
+	size_t n_proxies;
+	struct ird_proxy *proxies;	/* ascending by name */
+	int64_t lifetime;		/* seconds */
+	uint64_t heartbeat_ms, next_heartbeat;	/* next: monotonic */
+	size_t message_max;
+};
+
+struct release {
+	struct resource **res;		/* all, referenced; .directory first */
+	uint64_t *changed;
+	size_t n;
+	bool jump, session;		/* session: wanted even if nothing differs */
+	struct state state;
+	struct buf text;		/* the update's changes */
+	struct change_report report;
+};
+
+/* What the files say (each map's `next`), or the maps as they are published: both
+ * under a newly written IRD. r is to be freed whatever the result. RC_ENOENT: no
+ * network map. */
+MUST_CHECK enum rc release_files(struct origin *o, struct release *r);
+MUST_CHECK enum rc release_again(struct origin *o, struct release *r);
+void release_free(struct release *r);
+
+/* Publishes r if it differs from what is (*published). above (may be NULL): a new
+ * session is to be greater than this one. d says what failed. */
+MUST_CHECK enum rc release_publish(struct origin *o, struct release *r,
+                                   const struct position *above,
+                                   bool *published, struct diag *d);
+
+/* The same content under a signature of now. */
+MUST_CHECK enum rc release_resign(struct origin *o, struct diag *d);
+
+#endif
