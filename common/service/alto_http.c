@@ -30,7 +30,6 @@
 #define GRACE_MS 2000		/* for replies under way when it stops */
 #define STATE_MAX_AGE 5		/* seconds */
 #define NOTHING_YET_S 5		/* Retry-After before the first version */
-#define FRESH_BEATS 3		/* heartbeats for which a state is fresh */
 #define PROOF_TEXT (MERKLE_PATH_MAX * SHA256_SIZE * 2)
 #define STATE_DOC_MAX (SNAPSHOT_RESOURCES_MAX * (RESOURCE_LEAF_MAX * 2u) + 4096)
 #define VALUE_MAX 200		/* bytes of a request repeated in an error */
@@ -232,7 +231,7 @@ static void time_headers(struct headers *h, unsigned heartbeat,
 	snprintf(h->cache, sizeof(h->cache), "max-age=%lld",
 	         (long long)(left > 0 ? left : 0));
 	snprintf(h->status, sizeof(h->status), "%s;age=%lld",
-	         age < (int64_t)FRESH_BEATS * heartbeat ? "fresh" : "stale",
+	         age < (int64_t)STATE_FRESH_BEATS * heartbeat ? "fresh" : "stale",
 	         (long long)age);
 }
 

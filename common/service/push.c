@@ -35,6 +35,8 @@ struct push {
 	struct ws_listener *listener;
 	struct loop_timer *sweep;
 	struct history *log;
+	uint64_t log_first;		/* serial it started at */
+	int64_t log_since;		/* when that was published */
 	struct pub_world world;
 	struct framed last;
 	struct subscriber *all;
@@ -475,6 +477,8 @@ enum rc push_start(struct push *p, const struct state *log_start,
 	set_head(p, head);
 	set_bounds(p);
 	history_reset(p->log, log_start);
+	p->log_first = log_start->pos.serial;
+	p->log_since = log_start->created;
 	for (size_t i = 0; rc == RC_OK && i < n; i++)
 		rc = history_append(p->log, updates[i]);
 	feed_all(p);
@@ -499,6 +503,8 @@ enum rc push_publish(struct push *p, struct snapshot *next,
 	    position_cmp(&history_head(p->log)->pos, &st->pos) != 0) {
 		forget_frame(p);
 		history_reset(p->log, st);
+		p->log_first = st->pos.serial;
+		p->log_since = st->created;
 		for (struct subscriber *s = p->all; s; s = s->next)
 			pub_resync(s->pub, session ? "new session" :
 			           "the log starts anew");
@@ -562,6 +568,17 @@ size_t push_connections(const struct push *p)
 	for (const struct subscriber *s = p->all; s; s = s->next)
 		n++;
 	return n;
+}
+
+int64_t push_published(const struct push *p, uint64_t serial)
+{
+	struct update *u;
+
+	if (serial == p->log_first)
+		return p->log_since;
+	if (serial == 0 || history_after(p->log, serial - 1, &u) != RC_OK)
+		return 0;
+	return u->published_ms / 1000;
 }
 
 void push_log(const struct push *p, size_t *count, size_t *bytes,

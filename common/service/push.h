@@ -87,5 +87,7 @@ size_t push_connections(const struct push *p);	/* all that are open */
 /* Log: updates, bytes, oldest serial that can be resumed from. */
 void push_log(const struct push *p, size_t *count, size_t *bytes,
               uint64_t *oldest);
+/* When serial was published, in Unix seconds; 0: the log does not reach back. */
+int64_t push_published(const struct push *p, uint64_t serial);
 
 #endif

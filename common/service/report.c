@@ -10,8 +10,8 @@
 
 #include "common/core/vtag.h"
 #include "common/wire/json.h"
+#include "common/wire/state_json.h"
 
-#define FRESH_BEATS 3		/* heartbeats for which a state is fresh */
 
 /* what both texts are made from */
 
@@ -21,7 +21,7 @@ const char *report_freshness(const struct state *st, unsigned heartbeat,
 	*age = now > st->created ? now - st->created : 0;
 	if (now >= st->expires)
 		return "expired";
-	return *age < (int64_t)FRESH_BEATS * heartbeat ? "fresh" : "stale";
+	return *age < (int64_t)STATE_FRESH_BEATS * heartbeat ? "fresh" : "stale";
 }
 
 enum sub_state { IS_HELLO, IS_SNAPSHOT, IS_DELTA, IS_CURRENT, IS_BEHIND,
@@ -197,6 +197,7 @@ static void put_resource(const struct report *rep, size_t i, struct buf *b)
 	const struct resource_name *n = resource_name(r);
 	const struct netmap *net = resource_net(r);
 	const struct costmap *cost = resource_cost(r);
+	int64_t changed;
 
 	begin(b, NULL, '{');
 	put_str(b, "id", n->id);
@@ -204,8 +205,10 @@ static void put_resource(const struct report *rep, size_t i, struct buf *b)
 	put_str(b, "tag", n->tag);
 	put_count(b, "size", n->size);
 	put_count(b, "serial", snapshot_changed(rep->head, i));
-	put_name(b, "changed");
-	buf_puts(b, "null");
+	changed = rep->subscribers ? push_published(rep->subscribers,
+		snapshot_changed(rep->head, i)) : 0;
+	if (changed)
+		put_count(b, "changed", (uint64_t)changed);
 	put_bool(b, "overridden", rep->overridden &&
 	         rep->overridden(n->id, rep->arg));
 	if (net) {

@@ -23,6 +23,7 @@
 #define STATE_LABEL "alto"
 #define STATE_TAG "alto-redistribution"
 #define STATE_SKEW_S 60		/* how far ahead of us a signer's clock may be */
+#define STATE_FRESH_BEATS 3	/* heartbeats for which a state is fresh */
 
 /* ALTO-Resource. */
 void leaf_print(const struct resource_name *n, struct buf *dst);
