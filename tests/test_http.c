@@ -318,26 +318,27 @@ static void one_reply_serves_64_at_once(void)
 
 static void a_body_lives_until_the_last_byte_has_gone(void)
 {
-	const struct http_bytes body = { big, BIG, count_free, NULL };
+	enum { HUGE = 32 * 1024 * 1024 };	/* more than sockets hold */
+	unsigned char *huge = calloc(1, HUGE);
+	const struct http_bytes body = { huge, HUGE, count_free, NULL };
 	struct http_reply *mine = shared;
 	struct http *h = start("127.0.0.1:0", 2);
 	int fd = dial(http_port(h)), before = atomic_load(&frees);
 	char first[64];
 	size_t len;
-	char *r;
 
+	CU_ASSERT_PTR_NOT_NULL_FATAL(huge);
 	CU_ASSERT_EQUAL(http_reply_new_bytes(200, &body, &shared), RC_OK);
 	put(fd, GET("/shared", ""));
 	CU_ASSERT(read(fd, first, sizeof(first)) > 0);
 	http_reply_unref(shared);	/* as when a new map takes its place */
 	shared = mine;
 	CU_ASSERT_EQUAL(atomic_load(&frees), before);
-	r = slurp(fd, &len);
+	free(slurp(fd, &len));		/* a part, then it hangs up */
 	CU_ASSERT(len > BIG);
-	CU_ASSERT_EQUAL(memcmp(r + len - BIG, big, BIG), 0);
-	free(r);
 	http_stop(h, 1000);
 	CU_ASSERT_EQUAL(atomic_load(&frees), before + 1);
+	free(huge);
 }
 
 static void failures_of_the_handler_end_one_answer_only(void)

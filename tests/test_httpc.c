@@ -4,10 +4,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <libdeflate.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "common/net/http.h"
 #include "tests/suite.h"
@@ -42,24 +42,19 @@ static struct http_reply *redirect(const char *to)
 /* zeros, so that a few bytes on the wire become many */
 static struct http_reply *zipped(size_t n)
 {
-	z_stream z = { 0 };
+	struct libdeflate_compressor *z = libdeflate_alloc_compressor(9);
 	unsigned char *in = calloc(1, n), *out = malloc(n);
 	struct http_bytes body = { out, 0, free, out };
 	struct http_reply *r = NULL;
 
-	if (in == NULL || out == NULL ||
-	    deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, 0) != Z_OK) {
+	if (in == NULL || out == NULL || z == NULL) {
+		libdeflate_free_compressor(z);
 		free(in);
 		free(out);
 		return NULL;
 	}
-	z.next_in = in;
-	z.avail_in = (unsigned)n;
-	z.next_out = out;
-	z.avail_out = (unsigned)n;
-	deflate(&z, Z_FINISH);
-	body.len = z.total_out;
-	deflateEnd(&z);
+	body.len = libdeflate_gzip_compress(z, in, n, out, n);
+	libdeflate_free_compressor(z);
 	free(in);
 	if (http_reply_new_bytes(200, &body, &r) != RC_OK)
 		return NULL;

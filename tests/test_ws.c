@@ -1,6 +1,6 @@
-/* WebSockets over loopback: our listener against raw sockets that can misbehave,
- * and our client against our listener. Everything happens on one loop; the raw
- * sockets are driven by a timer tick and never block it. */
+/* WebSockets over loopback: our listener against raw sockets that can
+ * misbehave, and our client against our listener. Everything happens on one
+ * loop; the raw sockets are driven by a timer tick and never block it. */
 #include "common/net/ws.h"
 
 #include <arpa/inet.h>
@@ -34,6 +34,7 @@ struct world {
 	char last[256];
 	char auth[64], origin[64], peer[64];
 	int refuse_with;
+	const char *greeting;		/* sent in `open` */
 	struct ws_limits limits;
 	void *test;			/* whatever the test wants */
 };
@@ -91,6 +92,9 @@ static void on_open(struct ws_conn *c, const struct ws_request *rq)
 	keep(w->peer, sizeof(w->peer), rq->peer);
 	CU_ASSERT_TRUE(ws_is_open(c));
 	CU_ASSERT_TRUE(ws_ready(c));
+	if (w->greeting != NULL)
+		CU_ASSERT_EQUAL(ws_send_text(c, w->greeting,
+		                             strlen(w->greeting)), RC_OK);
 }
 
 static void on_message(struct ws_conn *c, const char *data, size_t len)
@@ -402,6 +406,12 @@ static bool raw_has_message(struct world *w)
 	return ((struct raw *)w->test)->messages > 0;
 }
 
+static bool raw_has_2_messages(struct world *w)
+{
+	raw_parse(w->test);
+	return ((struct raw *)w->test)->messages == 2;
+}
+
 static bool raw_has_code(struct world *w)
 {
 	raw_parse(w->test);
@@ -422,12 +432,13 @@ static void text_goes_both_ways(void)
 	struct raw r;
 
 	world_serve(&w);
+	w.greeting = "hello";
 	raw_open(&r, ws_port(w.ls), 0);
 	raw_request(&r, "/push", "other, alto-push.v1",
 	            "Authorization: Bearer abc\r\nOrigin: http://o\r\n");
 	raw_text(&r, "echo");		/* in the same breath */
 	w.test = &r;
-	run_until(&w, raw_has_message);
+	run_until(&w, raw_has_2_messages);
 	CU_ASSERT_PTR_NOT_NULL(strstr((char *)r.in, "HTTP/1.1 101"));
 	CU_ASSERT_PTR_NOT_NULL(strstr((char *)r.in,
 	                       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
@@ -929,7 +940,7 @@ static void slow_readers_cost_a_number_and_slow_nobody(void)
 	struct crowd *k = calloc(1, sizeof(*k));
 	unsigned ready = 0;
 	struct world w;
-	long before = 0;
+	long before = 0, grown;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
 	world_serve(&w);
@@ -953,7 +964,11 @@ static void slow_readers_cost_a_number_and_slow_nobody(void)
 	for (unsigned i = 0; i < 2 * PAIRS; i += 2)
 		ready += ws_ready(w.conns[i]);
 	CU_ASSERT_EQUAL(ready, 0);
-	CU_ASSERT(rss_kb() - before < 2 * LEN / 1000);	/* 10 * 8 MB unread */
+	grown = rss_kb() - before;
+#ifdef __SANITIZE_ADDRESS__
+	grown = 0;			/* it keeps what is freed */
+#endif
+	CU_ASSERT(grown < 2 * LEN / 1000);	/* 10 * 8 MB unread */
 	for (unsigned i = 0; i < 2 * PAIRS; i++)
 		raw_close(&k->r[i]);
 	free(k);

@@ -1,0 +1,521 @@
+/* What a daemon says about itself: status, metrics, readiness. */
+#include "common/service/report.h"
+
+#include <stdlib.h>
+
+#include "common/net/loop.h"
+#include "common/net/ws.h"
+#include "common/sys/clock.h"
+#include "common/sys/log.h"
+#include "common/wire/json.h"
+#include "common/wire/media.h"
+#include "common/wire/seal.h"
+#include "common/wire/state_json.h"
+#include "tests/suite.h"
+
+#define NOW 1700000000
+#define HEARTBEAT 30
+#define SESSION "018bcfe5-6800-7000-8000-000000000001"	/* of NOW */
+#define GIVE_UP_MS 20000
+
+static struct digest *digest;
+static struct sign_key *key;
+
+static struct resource *announced(struct resource *r, const char *id)
+{
+	CU_ASSERT_EQUAL_FATAL(seal_announce(digest, r, id), RC_OK);
+	return r;
+}
+
+static struct resource *net_map(void)
+{
+	const struct prefix all = { .family = FAMILY_IPV4, .len = 0 };
+	struct netbuild *b = NULL;
+	struct netmap *m = NULL;
+	struct resource *r = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(netbuild_new(&b), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, "pid-b", 5, NULL), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, "pid-a", 5, NULL), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(netbuild_prefix(b, &all), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(netbuild_end(b, NULL, &m, NULL), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(seal_netmap(digest, "net", m, NULL, &r), RC_OK);
+	netbuild_free(b);
+	netmap_unref(m);
+	return announced(r, "net");
+}
+
+static struct resource *cost_map(const struct resource *net)
+{
+	struct costmeta meta = { .metric = "routingcost", .mode = "numerical",
+	                         .net.id = "net" };
+	struct costbuild *b = NULL;
+	struct costmap *m = NULL;
+	struct resource *r = NULL;
+
+	resource_content_tag(net, meta.net.tag);
+	CU_ASSERT_EQUAL_FATAL(costbuild_new(&b), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_row(b, "pid-a", 5), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_cell(b, "pid-a", 5, 1), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_cell(b, "pid-b", 5, 2), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_row(b, "pid-b", 5), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_cell(b, "pid-b", 5, 1), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(costbuild_end(b, &meta, NULL, &m), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(seal_costmap(digest, "cost", m, NULL, &r), RC_OK);
+	costbuild_free(b);
+	costmap_unref(m);
+	return announced(r, "cost");
+}
+
+static struct resource *directory(void)
+{
+	static const char text[] = "{\"resources\":{}}";
+	struct resource *r = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(seal_doc(digest, MEDIA_DIRECTORY, text,
+	                               strlen(text), &r), RC_OK);
+	return announced(r, DIRECTORY_ID);
+}
+
+static struct snapshot *maps(void)
+{
+	struct state st = { .pos.serial = 9, .resources = 3, .created = NOW,
+		.expires = NOW + 86400, .pos.session = SESSION,
+		.service = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c11" };
+	struct resource *res[3] = { directory(), net_map() };
+	const uint64_t changed[3] = { 9, 4, 7 };
+	struct snapshot *s = NULL, *made = NULL;
+
+	res[2] = cost_map(res[1]);
+	CU_ASSERT_EQUAL_FATAL(snapshot_new(res, changed, 3, &st, &s), RC_OK);
+	memcpy(st.root, snapshot_root(s), sizeof(st.root));
+	CU_ASSERT_EQUAL_FATAL(state_sign(&st, key), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(snapshot_restate(s, &st, &made), RC_OK);
+	snapshot_unref(s);
+	for (int i = 0; i < 3; i++)
+		resource_unref(res[i]);
+	return made;
+}
+
+static struct report *made(const char *role)
+{
+	struct report *r = calloc(1, sizeof(*r));
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+	CU_ASSERT_EQUAL_FATAL(status_new(&r->status), RC_OK);
+	r->role = role;
+	r->version = "1.2.3";
+	r->heartbeat = HEARTBEAT;
+	return r;
+}
+
+static void end(struct report *r)
+{
+	snapshot_unref(r->head);
+	status_free(r->status);
+	free(r);
+}
+
+static json_t *status_of(const struct report *r, int64_t now, uint64_t mono)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	json_t *doc = NULL;
+
+	report_status(r, now, mono, &b);
+	CU_ASSERT_EQUAL_FATAL(buf_rc(&b), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(json_read(b.data, b.len, 1 << 20, &doc, NULL),
+	                      RC_OK);
+	buf_free(&b);
+	return doc;
+}
+
+static const char *text_at(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "(none)";
+}
+
+static json_int_t int_at(const json_t *o, const char *name)
+{
+	const json_t *n = json_object_get(o, name);
+
+	return json_is_integer(n) ? json_integer_value(n) : -1;
+}
+
+static bool is_overridden(const char *id, void *arg)
+{
+	return strcmp(id, arg) == 0;
+}
+
+static void status_without_a_map_is_whole(void)
+{
+	struct report *r = made("server");
+	json_t *a = status_of(r, NOW, 5000);
+
+	CU_ASSERT_STRING_EQUAL(text_at(a, "role"), "server");
+	CU_ASSERT_STRING_EQUAL(text_at(a, "version"), "1.2.3");
+	CU_ASSERT_EQUAL(json_object_size(json_object_get(a, "listeners")), 0);
+	CU_ASSERT_PTR_NULL(json_object_get(a, "serial"));
+	CU_ASSERT_PTR_NULL(json_object_get(a, "upstreams"));
+	CU_ASSERT_PTR_NULL(json_object_get(a, "subscribers"));
+	CU_ASSERT_TRUE(json_is_array(json_object_get(a, "resources")));
+	CU_ASSERT_EQUAL(int_at(json_object_get(a, "counters"), "pulls"), 0);
+	json_decref(a);
+	end(r);
+}
+
+static void status_tells_what_is_served(void)
+{
+	char marked[] = "net";
+	struct report *r = made("server");
+	json_t *a, *res, *x;
+
+	r->head = maps();
+	r->overridden = is_overridden;
+	r->arg = marked;
+	snprintf(r->http, sizeof(r->http), "http://127.0.0.1:8080/");
+	a = status_of(r, NOW + 12, 5000);
+	CU_ASSERT_EQUAL(int_at(a, "serial"), 9);
+	CU_ASSERT_EQUAL(int_at(a, "map-serial"), 7);
+	CU_ASSERT_STRING_EQUAL(text_at(a, "session"), SESSION);
+	CU_ASSERT_EQUAL(int_at(a, "created"), NOW);
+	CU_ASSERT_EQUAL(int_at(a, "age"), 12);
+	CU_ASSERT_STRING_EQUAL(text_at(a, "freshness"), "fresh");
+	CU_ASSERT_STRING_EQUAL(text_at(a, "key"), sign_key_public(key)->id);
+	CU_ASSERT_STRING_EQUAL(text_at(json_object_get(a, "listeners"),
+	                               "http"), "http://127.0.0.1:8080/");
+	res = json_object_get(a, "resources");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(res), 3);
+	x = json_array_get(res, 1);
+	CU_ASSERT_STRING_EQUAL(text_at(x, "id"), "cost");
+	CU_ASSERT_STRING_EQUAL(text_at(x, "media-type"), MEDIA_COST_MAP);
+	CU_ASSERT_EQUAL(int_at(x, "serial"), 7);
+	CU_ASSERT_EQUAL(int_at(x, "pids"), 2);
+	CU_ASSERT_EQUAL(int_at(x, "cells"), 3);
+	CU_ASSERT_TRUE(json_is_false(json_object_get(x, "overridden")));
+	x = json_array_get(res, 2);
+	CU_ASSERT_EQUAL(int_at(x, "prefixes"), 1);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(x, "overridden")));
+	CU_ASSERT_EQUAL(strlen(text_at(x, "tag")), TAG_HEX);
+	json_decref(a);
+	end(r);
+}
+
+static void age_decides_what_is_fresh_and_ready(void)
+{
+	static const struct {
+		int64_t now, age;
+		const char *fresh, *reasons;
+		bool ready;
+	} cases[] = {
+		{ NOW - 5, 0, "fresh", "[]", true },
+		{ NOW + 89, 89, "fresh", "[]", true },
+		{ NOW + 90, 90, "stale", "[\"stale: signed 90 s ago\"]", true },
+		{ NOW + 86399, 86399, "stale",
+		  "[\"stale: signed 86399 s ago\"]", true },
+		{ NOW + 86400, 86400, "expired",
+		  "[\"expired: signed 86400 s ago\"]", false }
+	};
+	struct report *r = made("proxy");
+	struct buf b = BUF_INIT(1000), want = BUF_INIT(1000);
+
+	r->head = maps();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t age;
+
+		CU_ASSERT_STRING_EQUAL(report_freshness(
+			snapshot_state(r->head), HEARTBEAT, cases[i].now,
+			&age), cases[i].fresh);
+		CU_ASSERT_EQUAL(age, cases[i].age);
+		buf_clear(&b);
+		buf_clear(&want);
+		CU_ASSERT_EQUAL(report_ready(r, cases[i].now, &b),
+		                cases[i].ready);
+		buf_printf(&want, "{\"ready\":%s,\"reasons\":%s}",
+		           cases[i].ready ? "true" : "false",
+		           cases[i].reasons);
+		CU_ASSERT_STRING_EQUAL(buf_str(&b), buf_str(&want));
+	}
+	buf_free(&b);
+	buf_free(&want);
+	end(r);
+}
+
+static void troubles_and_upstream_survive_any_bytes(void)
+{
+	struct status_upstream u = { .directory = "http://a/directory",
+		.mode = "push", .phase = "closed", .since = NOW,
+		.trouble = "bad \xff\xc3 \xed\xa0\x80 \xc3\xa9\"\n" };
+	struct report *r = made("proxy");
+	json_t *a, *x;
+
+	u.counts.reopened[SUB_GAP] = 2;
+	u.counts.updates = 5;
+	status_set_upstream(r->status, &u);
+	status_trouble(r->status, "fork", "a \"b\"\x80", NOW);
+	a = status_of(r, NOW, 1);
+	x = json_array_get(json_object_get(a, "upstreams"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(x, "trouble"),
+	                       "bad ?? ??? \xc3\xa9\"\n");
+	CU_ASSERT_EQUAL(int_at(x, "updates"), 5);
+	CU_ASSERT_EQUAL(int_at(json_object_get(x, "reopened"), "gap"), 2);
+	CU_ASSERT_EQUAL(json_object_size(json_object_get(x, "reopened")), 1);
+	x = json_array_get(json_object_get(a, "troubles"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(x, "text"), "a \"b\"?");
+	CU_ASSERT_EQUAL(int_at(x, "since"), NOW);
+	json_decref(a);
+	end(r);
+}
+
+/* A subscriber, connected for real, and the loop that it needs. */
+struct world {
+	struct loop *l;
+	struct loop_timer *look, *give_up;
+	struct push *push;
+	struct report *r;
+	struct ws_conn *client;
+	const char *state;		/* to wait for */
+	bool late, seen;
+};
+
+static void gave_up(void *arg)
+{
+	struct world *w = arg;
+
+	w->late = true;
+	loop_stop(w->l);
+}
+
+static void on_open(struct ws_conn *c, const struct ws_request *rq)
+{
+	struct buf b = BUF_INIT(4096);
+
+	(void)rq;
+	frame_subscribe("rp-milan", NULL, "http://192.0.2.1/", "", &b);
+	CU_ASSERT_EQUAL(ws_send_text(c, b.data, b.len), RC_OK);
+	buf_free(&b);
+}
+
+/* The order to pull is answered as if it had been carried out. */
+static void on_message(struct ws_conn *c, const char *data, size_t len)
+{
+	struct frame_below below = { .pos = { SESSION, 8 }, .name = "rp-rome" };
+	struct position pos = { SESSION, 9 };
+	struct world *w = ws_user(c);
+	struct buf b = BUF_INIT(4096);
+
+	(void)len;
+	if (strncmp(data, "{\"snapshot\"", 11) != 0 ||
+	    strcmp(w->state, "current") != 0)
+		return;
+	frame_ack(&pos, &below, 1, &b);
+	CU_ASSERT_EQUAL(ws_send_text(c, b.data, b.len), RC_OK);
+	buf_free(&b);
+}
+
+static void on_look(void *arg)
+{
+	struct world *w = arg;
+	json_t *a = status_of(w->r, NOW, clock_mono_ms());
+	json_t *s = json_array_get(json_object_get(a, "subscribers"), 0);
+
+	if (strcmp(text_at(s, "state"), w->state) == 0) {
+		w->seen = true;
+		loop_stop(w->l);
+	}
+	json_decref(a);
+}
+
+static void world_make(struct world *w, const char *state)
+{
+	struct push_config cfg = { .addr = "127.0.0.1",
+		.limits = { 10, 10, 65536, 65536, 10, 0, 0 },
+		.log_count = 10, .log_bytes = 100000, .message_max = 100000,
+		.heartbeat = HEARTBEAT, .slow_s = 30, .anonymous = true,
+		.instance = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c12" };
+	struct ws_connect_config to = { .subprotocol = FRAME_PROTOCOL,
+		.on = { .open = on_open, .message = on_message, .arg = w },
+		.limits = { .max_message = 1 << 20, .max_queue = 1 << 20,
+		            .handshake_s = 10 } };
+	struct diag d = { 0 };
+	char uri[64];
+
+	memset(w, 0, sizeof(*w));
+	w->state = state;
+	w->r = made("proxy");
+	w->r->head = maps();
+	cfg.status = w->r->status;
+	CU_ASSERT_EQUAL_FATAL(loop_new(&w->l), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(push_new(w->l, &cfg, &d, &w->push), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(push_start(w->push, snapshot_state(w->r->head),
+	                                 NULL, 0, w->r->head), RC_OK);
+	w->r->subscribers = w->push;
+	snprintf(uri, sizeof(uri), "ws://127.0.0.1:%u/push",
+	         push_port(w->push));
+	to.uri = uri;
+	CU_ASSERT_EQUAL_FATAL(ws_connect(w->l, &to, &d, &w->client), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(loop_timer_new(w->l, gave_up, w, &w->give_up),
+	                      RC_OK);
+	CU_ASSERT_EQUAL_FATAL(loop_timer_new(w->l, on_look, w, &w->look),
+	                      RC_OK);
+	loop_timer_set(w->give_up, GIVE_UP_MS, 0);
+	loop_timer_set(w->look, 1, 5);
+	loop_run(w->l);
+	CU_ASSERT_TRUE(w->seen);
+	CU_ASSERT_FALSE(w->late);
+}
+
+static void world_end(struct world *w)
+{
+	push_stop(w->push, 0);
+	push_free(w->push);
+	loop_free(w->l);
+	end(w->r);
+}
+
+static void a_subscriber_has_its_line(void)
+{
+	struct world w;
+	json_t *a, *s, *b;
+
+	world_make(&w, "current");
+	a = status_of(w.r, NOW, clock_mono_ms() + 7000);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(a, "subscribers")), 1);
+	s = json_array_get(json_object_get(a, "subscribers"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(s, "name"), "rp-milan");
+	CU_ASSERT_EQUAL(strncmp(text_at(s, "address"), "127.0.0.1:", 10), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(s, "mode"), "snapshot");
+	CU_ASSERT_STRING_EQUAL(text_at(s, "uri"), "http://192.0.2.1/");
+	CU_ASSERT_PTR_NULL(json_object_get(s, "push"));
+	CU_ASSERT_EQUAL(int_at(s, "serial-acked"), 9);
+	CU_ASSERT_STRING_EQUAL(text_at(s, "session-acked"), SESSION);
+	CU_ASSERT_EQUAL(int_at(s, "lag-versions"), 0);
+	CU_ASSERT_EQUAL(json_number_value(json_object_get(s, "lag-seconds")),
+	                0);
+	CU_ASSERT(int_at(s, "connected-seconds") >= 7);
+	CU_ASSERT_EQUAL(int_at(s, "snapshots"), 1);
+	CU_ASSERT(int_at(s, "bytes") > 0);
+	b = json_array_get(json_object_get(s, "below"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(b, "name"), "rp-rome");
+	CU_ASSERT_EQUAL(int_at(b, "serial"), 8);
+	CU_ASSERT_EQUAL(int_at(json_object_get(a, "log"), "oldest"), 9);
+	json_decref(a);
+	world_end(&w);
+}
+
+static void one_that_pulls_is_in_state_snapshot(void)
+{
+	struct world w;
+	json_t *a, *s;
+
+	world_make(&w, "snapshot");
+	a = status_of(w.r, NOW, clock_mono_ms() + 7000);
+	s = json_array_get(json_object_get(a, "subscribers"), 0);
+	CU_ASSERT_PTR_NULL(json_object_get(s, "serial-acked"));
+	CU_ASSERT_PTR_NULL(json_object_get(s, "lag-versions"));
+	CU_ASSERT(json_number_value(json_object_get(s, "lag-seconds")) >= 7);
+	json_decref(a);
+	world_end(&w);
+}
+
+/* One line of the text format; name of the last TYPE line in family. */
+static bool line_ok(const char *s, char family[128])
+{
+	size_t n;
+
+	if (strncmp(s, "# HELP ", 7) == 0)
+		return strlen(strchr(s + 7, ' ')) > 3;
+	if (strncmp(s, "# TYPE ", 7) == 0) {
+		n = strcspn(s + 7, " ");
+		snprintf(family, 128, "%.*s", (int)n, s + 7);
+		return (strcmp(s + 7 + n, " counter") == 0) ==
+		       (strcmp(s + 7 + n - 6, "_total counter") == 0);
+	}
+	n = strcspn(s, "{ ");
+	if (strncmp(s, family, n) != 0 || family[n] != '\0')
+		return false;	/* a sample apart from its family */
+	s = strrchr(s, ' ');
+	if (!s || s[1] == '\0')
+		return false;
+	s += 1 + strspn(s + 1, "0123456789.e+-");
+	return *s == '\0';
+}
+
+static void metrics_are_the_text_format(void)
+{
+	struct status_upstream u = { .phase = "current" };
+	char family[128] = "", types[8192] = "", *line, *at;
+	struct buf b = BUF_INIT(1 << 20);
+	struct world w;
+
+	world_make(&w, "current");
+	status_set_upstream(w.r->status, &u);
+	status_closed(w.r->status, "a \"b\" \\ c\nd");
+	status_trouble(w.r->status, "reload", "text", NOW);
+	status_add(w.r->status, STATUS_http_bytes, 123456789012ull);
+	report_metrics(w.r, NOW + 100, clock_mono_ms(), &b);
+	CU_ASSERT_EQUAL_FATAL(buf_rc(&b), RC_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "alto_disconnects_total{reason="
+	                              "\"a \\\"b\\\" \\\\ c\\nd\"} 1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_http_bytes_total "
+	                              "123456789012\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_subscribers_total 1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_subscribers{state="
+	                              "\"current\"} 1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_map_serial 7\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_map_entries{map=\"cost\","
+	                              "kind=\"cells\"} 3\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "\nalto_freshness{state="
+	                              "\"stale\"} 1\n"));
+	CU_ASSERT_PTR_NULL(strstr(b.data, "rp-milan"));
+	CU_ASSERT_PTR_NULL(strstr(b.data, "process_start_time_seconds 0\n"));
+	CU_ASSERT_PTR_NULL(strstr(b.data, "memory_bytes 0\n"));
+	if (getenv("METRICS_OUT")) {	/* for a parser of somebody else's */
+		FILE *f = fopen(getenv("METRICS_OUT"), "w");
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+		fputs(b.data, f);
+		fclose(f);
+	}
+	for (at = b.data; (line = at) && *line;) {
+		at = strchr(line, '\n');
+		CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+		*at++ = '\0';
+		CU_ASSERT(line_ok(line, family));
+		if (strncmp(line, "# TYPE ", 7) == 0) {
+			CU_ASSERT_PTR_NULL(strstr(types, line));
+			snprintf(types + strlen(types),
+			         sizeof(types) - strlen(types), "%s\n", line);
+		}
+	}
+	buf_free(&b);
+	world_end(&w);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{ "status without a map is whole",
+		  status_without_a_map_is_whole },
+		{ "status tells what is served", status_tells_what_is_served },
+		{ "age decides what is fresh and ready",
+		  age_decides_what_is_fresh_and_ready },
+		{ "troubles and upstream survive any bytes",
+		  troubles_and_upstream_survive_any_bytes },
+		{ "a subscriber has its line", a_subscriber_has_its_line },
+		{ "one that pulls is in state snapshot",
+		  one_that_pulls_is_in_state_snapshot },
+		{ "metrics are the text format", metrics_are_the_text_format },
+		CU_TEST_INFO_NULL
+	};
+	int status;
+
+	if (digest_new(&digest) != RC_OK || sign_key_new(&key) != RC_OK)
+		return 99;
+	log_level_set(LOG_LEVEL_WARN);
+	status = suite_run("report", tests);
+	digest_free(digest);
+	sign_key_free(key);
+	return status;
+}
