@@ -1,9 +1,5 @@
 /* Any bytes as a small document: what is read prints canonically, and that text
  * reads back to itself. The same bytes as a key set and as a directory.
- *
- *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *       fuzz/fuzz_json.c common/wire/{json,jcs,number,jwk,ird_json}.c \
- *       common/core/*.c common/base/*.c -ljansson -lcrypto -lm
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,10 +1,6 @@
 /* Any text as a structured field: what is read prints, and that reads back to
  * the same text. The same text as a dictionary, and as the parameters of a
  * signature.
- *
- *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *       fuzz/fuzz_sf.c common/wire/{sf,httpsig}.c \
- *       common/core/{sign,digest}.c common/base/{rc,diag,buf,enc}.c -lcrypto
  */
 #include <stdint.h>
 #include <stdlib.h>

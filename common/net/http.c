@@ -38,7 +38,7 @@ struct field {
 struct http_reply {
 	atomic_uint refs;
 	unsigned status;
-	struct MHD_Response *mhd;	/* NULL: has a reader, is made each time */
+	struct MHD_Response *mhd;	/* NULL: has a reader; made each time */
 	struct http_reader reader;
 	struct field *fields;
 };
@@ -348,8 +348,8 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
 	free(p);
 }
 
-/* A length announced over the ceiling is refused before the body is sent; a reply
- * now also keeps "100 Continue" back. */
+/* A length announced over the ceiling is refused before the body is sent; a
+ * reply now also keeps "100 Continue" back. */
 static enum MHD_Result on_head(struct MHD_Connection *conn,
                                const struct http *h, struct pending *p)
 {

@@ -23,7 +23,7 @@ struct http_config {
 	const char *addr;		/* "0.0.0.0:8080", "127.0.0.1:0" (a free
 					 * port), "[::]:8080" (IPv4 as well) */
 	unsigned threads;		/* 1-64 */
-	unsigned max_conns;		/* over all threads, at least `threads` */
+	unsigned max_conns;		/* over all threads, no fewer than those */
 	unsigned max_conns_per_addr;	/* 0: no limit of its own */
 	unsigned timeout_s;		/* of inactivity */
 	size_t max_body;		/* of a request; more gets 413 */
@@ -36,7 +36,7 @@ struct http_request {
 	const char *query;		/* after '?', as sent; NULL: none */
 	const void *body;		/* NULL when empty */
 	size_t len;
-	const char *peer;		/* "192.0.2.1:49152", "[2001:db8::1]:49152" */
+	const char *peer;		/* "192.0.2.1:4915", "[2001:db8::1]:80" */
 	void *conn;			/* for http_header() */
 };
 
@@ -64,14 +64,14 @@ unsigned http_conns(const struct http *h);		/* open now */
  * NULL is fine. */
 void http_stop(struct http *h, unsigned grace_ms);
 
-/* Replies. Counted, any thread; built by one thread (new, header), immutable from
- * when it is shared or returned by the handler. HEAD gets the headers and the
- * Content-Length of GET. Content-Length and Date are added here; give neither.
- * For 304 use an empty reply with the headers of the 200. */
+/* Replies. Counted, any thread; built by one thread (new, header), immutable
+ * from when it is shared or returned by the handler. HEAD gets the headers and
+ * the Content-Length of GET. Content-Length and Date are added here; give
+ * neither. For 304 use an empty reply with the headers of the 200. */
 
-/* A body by reference: it must not change until free(arg), which is called once,
- * on any thread, after the last reply holding it has been sent; it is called as
- * well when making the reply fails. free NULL: never needed. */
+/* A body by reference: it must not change until free(arg), which is called
+ * once, on any thread, after the last reply holding it has been sent; it is
+ * called as well when making the reply fails. free NULL: never needed. */
 struct http_bytes {
 	const void *data;
 	size_t len;
@@ -82,9 +82,9 @@ MUST_CHECK enum rc http_reply_new_bytes(unsigned status,
                                         const struct http_bytes *body,
                                         struct http_reply **out);
 
-/* A body read piece by piece, from several threads at once: read() puts up to max
- * bytes from offset off into buf and returns how many, or -1 to break off. free as
- * above. */
+/* A body read piece by piece, from several threads at once: read() puts up to
+ * max bytes from offset off into buf and returns how many, or -1 to break off.
+ * free as above. */
 struct http_reader {
 	ssize_t (*read)(void *arg, uint64_t off, char *buf, size_t max);
 	uint64_t len;
@@ -107,9 +107,9 @@ unsigned http_reply_status(const struct http_reply *r);
 struct http_reply *http_reply_ref(struct http_reply *r);
 void http_reply_unref(struct http_reply *r);		/* NULL is fine */
 
-/* Whether an If-None-Match value (a list, or *) names etag (with its quotes, and
- * W/ if weak), compared weakly: RFC 9110 s8.8.3.2, s13.1.2. NULL and malformed
- * values match nothing. */
+/* Whether an If-None-Match value (a list, or *) names etag (with its quotes,
+ * and W/ if weak), compared weakly: RFC 9110 s8.8.3.2, s13.1.2. NULL and
+ * malformed values match nothing. */
 bool http_etag_match(const char *if_none_match, const char *etag);
 
 #endif

@@ -174,7 +174,9 @@ out:
 static bool is_http(CURLU *u)
 {
 	char *scheme = NULL;
-	bool http = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	bool http;
+
+	http = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 		strncmp(scheme, "http", 4) == 0;
 
 	curl_free(scheme);

@@ -1,9 +1,10 @@
 /* httpc.h - one conditional GET at a time, for pulling maps.
  *
  * Calls block, so they belong to a thread that may wait: never to the loop. A
- * client has one owner and keeps its connections open between calls. Only http and
- * https; redirects only within the origin and at most 3; no proxy and no .netrc
- * from the environment; the body has a ceiling that counts decoded bytes.
+ * client has one owner and keeps its connections open between calls. Only http
+ * and https; redirects only within the origin and at most 3; no proxy and no
+ * .netrc from the environment; the body has a ceiling that counts decoded
+ * bytes.
  */
 #ifndef ALTOCAST_NET_HTTPC_H
 #define ALTOCAST_NET_HTTPC_H
@@ -28,12 +29,12 @@ struct httpc_options {
 	const char *user_agent;
 	unsigned connect_ms;		/* 0: 10 seconds */
 	unsigned low_speed;		/* bytes per second ... */
-	unsigned low_speed_s;		/* ... for so long: given up; 0: never */
+	unsigned low_speed_s;		/* ... for so long: gives up; 0: never */
 };
 
 struct httpc_request {
 	const char *url;		/* absolute */
-	const char *accept;		/* these four: header value, NULL: none */
+	const char *accept;		/* these: header value, NULL: none */
 	const char *if_none_match;
 	const char *cache_control;
 	const char *authorization;	/* never sent to another origin */
@@ -55,8 +56,8 @@ struct httpc_answer {
 	char *url;			/* the body's, after redirects */
 };
 
-/* The headers that are kept, NULL-terminated. Several lines of one name are joined
- * with ", " (RFC 9110 s5.3). */
+/* The headers that are kept, NULL-terminated. Several lines of one name are
+ * joined with ", " (RFC 9110 s5.3). */
 extern const char *const httpc_kept[];
 
 /* Call before any thread starts, or from the first one. RC_EIO: libcurl is not
@@ -65,12 +66,13 @@ MUST_CHECK enum rc httpc_new(const struct httpc_options *opt,
                              struct httpc **out);
 void httpc_free(struct httpc *c);			/* NULL is fine */
 
-/* Any complete answer is RC_OK, whatever its status; *out is then the caller's to
- * httpc_answer_free(). RC_EINVAL: url not usable. RC_ERULE: redirect to another
- * origin or too many. RC_ELIMIT: body over max_body, or a kept header over its
- * ceiling. RC_ETIME: timeout_ms is over. RC_EAGAIN: *stop was set. RC_EPROTO: not
- * HTTP, or the coding is broken. RC_EIO: no connection, TLS refused, cut off
- * or too slow. diag has the reason with the URL (without user and password). */
+/* Any complete answer is RC_OK, whatever its status; *out is then the caller's
+ * to httpc_answer_free(). RC_EINVAL: url not usable. RC_ERULE: redirect to
+ * another origin or too many. RC_ELIMIT: body over max_body, or a kept header
+ * over its ceiling. RC_ETIME: timeout_ms is over. RC_EAGAIN: *stop was set.
+ * RC_EPROTO: not HTTP, or the coding is broken. RC_EIO: no connection, TLS
+ * refused, cut off or too slow. diag has the reason with the URL (without user
+ * and password). */
 MUST_CHECK enum rc httpc_get(struct httpc *c, const struct httpc_request *rq,
                              struct httpc_answer *out, struct diag *diag);
 
@@ -81,8 +83,8 @@ void httpc_answer_free(struct httpc_answer *a);
 /* The scheme, host and port are the same (defaults filled in). */
 bool httpc_same_origin(const char *a, const char *b);
 
-/* Resolves ref against base as RFC 3986 s5 says and appends the result, without a
- * fragment. RC_EINVAL: not URLs, or not http, https, ws or wss. RC_ERULE:
+/* Resolves ref against base as RFC 3986 s5 says and appends the result, without
+ * a fragment. RC_EINVAL: not URLs, or not http, https, ws or wss. RC_ERULE:
  * same_origin was asked for and ref leads elsewhere. */
 MUST_CHECK enum rc httpc_url_join(const char *base, const char *ref,
                                   bool same_origin, struct buf *out);

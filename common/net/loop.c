@@ -1,4 +1,7 @@
-/* Every handle made here is the first member of its struct, and its data points
+/* Over 600 lines because timers, signals, watches and the control socket all end
+ * in the one order of loop_free().
+ *
+ * Every handle made here is the first member of its struct, and its data points
  * to the loop: so one walk tells ours from those of libwebsockets, and one
  * callback frees them all. */
 #include "common/net/loop.h"
@@ -272,8 +275,8 @@ static void close_handle(uv_handle_t *h, void *arg)
  * call starts closing its handles, the loop must turn until the last one is
  * gone, the second call frees.
  *
- * 4.1.6 closes the descriptor of its wake-up pipe in the first half and again in
- * the second; by then the number may belong to another thread's file. So the
+ * 4.1.6 closes the descriptor of its wake-up pipe in the first half and again
+ * in the second; by then the number may belong to another thread's file. So the
  * number is taken again at once, for the second close to hit. */
 static void free_lws(struct loop *l)
 {
@@ -354,7 +357,7 @@ void loop_timer_set(struct loop_timer *t, uint64_t after_ms, uint64_t repeat_ms)
 
 	if (l->closing)
 		return;
-	uv_update_time(&l->uv);		/* else a long callback counts as waited */
+	uv_update_time(&l->uv);	/* else a long callback counts as waited */
 	uv_timer_start(&t->h, on_timer, after_ms, repeat_ms);
 }
 
@@ -435,7 +438,8 @@ static void on_fs_event(uv_fs_event_t *h, const char *name, int events,
 		loop_timer_set(w->retry, 0, REWATCH_MS);
 		return;
 	}
-	/* By name too: a rewrite within one tick of the clock looks the same. */
+	/* By name too: a rewrite within one tick of the clock looks the
+	 * same. */
 	stat_or_zero(w->path, &now);
 	if (!same_stat(&now, &w->seen) ||
 	    (name != NULL && strcmp(name, w->name) == 0)) {
@@ -480,7 +484,8 @@ static struct watch *watch_alloc(struct loop *l, const char *path)
 		w->dir[0] = '.';
 	} else {
 		w->name += slash + 1 - path;
-		memcpy(w->dir, path, slash == path ? 1 : (size_t)(slash - path));
+		memcpy(w->dir, path,
+		       slash == path ? 1 : (size_t)(slash - path));
 	}
 	if (loop_timer_new(l, on_rewatch, w, &w->retry) != RC_OK) {
 		free(w);

@@ -34,14 +34,14 @@ void loop_free(struct loop *l);
 /* Waking up from another thread: at least one call of the callback begins after
  * each loop_wake(); several may melt into one. It is the bell of a mailbox. */
 void loop_on_wake(struct loop *l, void (*cb)(void *arg), void *arg);
-void loop_wake(void *loop);			/* any thread; a struct loop * */
+void loop_wake(void *loop);		/* any thread; a struct loop * */
 
 /* Milliseconds of a monotonic clock, read when the loop last woke. */
 uint64_t loop_now_ms(const struct loop *l);
 
 /* A timer, at rest until set. With repeat_ms 0 it fires once. Setting a timer
- * that runs starts it anew. It may be set, stopped or freed in its own callback;
- * those not freed are freed with the loop. */
+ * that runs starts it anew. It may be set, stopped or freed in its own
+ * callback; those not freed are freed with the loop. */
 struct loop_timer;
 
 MUST_CHECK enum rc loop_timer_new(struct loop *l, void (*cb)(void *arg),
@@ -58,11 +58,11 @@ MUST_CHECK enum rc loop_signal(struct loop *l, int signum,
 /* Calls cb (with the path as given) after each event that may have changed what
  * stands under path: written, replaced by rename, removed, made. One save often
  * gives several calls, the first while the file is half written: settle first.
- * The folder is watched, not the file, so the file may be missing or be replaced
- * as often as one likes; where path is a symbolic link, a swap of a link beside
- * it in the same folder is seen too. A folder that is itself removed or renamed
- * is looked for again each second. Watching a path twice: RC_EEXIST.
- * RC_EIO: the folder cannot be watched. */
+ * The folder is watched, not the file, so the file may be missing or be
+ * replaced as often as one likes; where path is a symbolic link, a swap of a
+ * link beside it in the same folder is seen too. A folder that is itself
+ * removed or renamed is looked for again each second. Watching a path twice:
+ * RC_EEXIST. RC_EIO: the folder cannot be watched. */
 MUST_CHECK enum rc loop_watch(struct loop *l, const char *path,
                               void (*cb)(const char *path, void *arg),
                               void *arg);
@@ -74,8 +74,8 @@ void loop_unwatch(struct loop *l, const char *path);
  * request that must be answered once, now or later, by loop_ctl_reply(). The
  * connection is not read until then, so requests of one connection are answered
  * in order. The bytes of an answer are the caller's business; they may not pass
- * max_reply. A client that goes away before its answer is no error: the answer is
- * dropped. Requests still open at loop_free() are freed by it.
+ * max_reply. A client that goes away before its answer is no error: the answer
+ * is dropped. Requests still open at loop_free() are freed by it.
  */
 struct loop_ctl_req;
 
@@ -85,15 +85,15 @@ struct loop_ctl_config {
 	size_t max_line;	/* a longer line closes the connection */
 	size_t max_reply;	/* a longer answer closes the connection */
 	unsigned max_conns;	/* more are closed as they come */
-	uint64_t idle_ms;	/* closed after so long without a line; 0: never.
-				 * Does not run while an answer is owed */
+	uint64_t idle_ms;	/* closed after so long without a line (not
+				 * while an answer is owed); 0: never */
 	void (*line)(struct loop_ctl_req *req, const char *line, void *arg);
 	void *arg;
 };
 
 /* One control socket for each loop. A socket file nobody listens on any more is
- * replaced. RC_EEXIST: somebody listens there, or it is no socket. RC_EINVAL: the
- * path is too long for a socket. RC_EIO with the reason in diag. */
+ * replaced. RC_EEXIST: somebody listens there, or it is no socket. RC_EINVAL:
+ * the path is too long for a socket. RC_EIO with the reason in diag. */
 MUST_CHECK enum rc loop_ctl_listen(struct loop *l,
                                    const struct loop_ctl_config *config,
                                    struct diag *diag);
@@ -105,13 +105,13 @@ struct lws_context;
 struct uv_loop_s *loop_uv(struct loop *l);
 struct lws_context *loop_lws(struct loop *l);
 
-/* Calls cb in loop_free() before anything is closed; the last added comes first.
- * cb may start closing handles of its own on loop_uv(). */
+/* Calls cb in loop_free() before anything is closed; the last added comes
+ * first. cb may start closing handles of its own on loop_uv(). */
 MUST_CHECK enum rc loop_at_free(struct loop *l, void (*cb)(void *arg),
                                 void *arg);
 
-/* Zeroed memory that lives as long as the loop, libwebsockets included; NULL when
- * there is none. */
+/* Zeroed memory that lives as long as the loop, libwebsockets included; NULL
+ * when there is none. */
 void *loop_alloc(struct loop *l, size_t size);
 
 /* A place for what ws.c has to remember of a loop; NULL at first. */

@@ -1,10 +1,12 @@
-/* Handshakes, reading and timeless protocol work are left to libwebsockets; what
- * is sent to subscribers goes past it (ws.h). Its per-connection timers are not
- * used either: each costs a walk through a sorted list of all connections. One
- * timer a listener looks at every connection instead (sweep()).
+/* Handshakes, reading and timeless protocol work are left to libwebsockets;
+ * what is sent to subscribers goes past it (ws.h). Its per-connection timers
+ * are not used either: each costs a walk through a sorted list of all
+ * connections. One timer a listener looks at every connection instead
+ * (sweep()).
  *
- * Long because server and client side share one connection, one callback and one
- * way of closing; apart from that each half would have to show the other's. */
+ * Long because server and client side share one connection, one callback and
+ * one way of closing; apart from that each half would have to show the
+ * other's. */
 #include "common/net/ws.h"
 
 #include <arpa/inet.h>
@@ -76,7 +78,8 @@ struct ws_conn {
 	uint64_t close_ms;		/* hang up then; 0: not closing */
 	unsigned code;
 	bool open, closing, close_sent, peer_closed;
-	bool blocked, told_busy;	/* writing; so the owner has been told */
+	bool blocked;			/* libwebsockets may hold bytes */
+	bool told_busy;			/* the owner waits for `writable` */
 	bool ping, pinged;
 	char reason[WS_REASON_MAX + 1];
 	char peer[INET6_ADDRSTRLEN + 8];
@@ -92,7 +95,7 @@ struct ws_listener {
 	uv_poll_t *poll;		/* NULL: takes no more */
 	int fd;
 	uint16_t port;
-	bool paused;			/* out of descriptors: the sweep resumes */
+	bool paused;			/* no descriptors: the sweep resumes */
 	struct side *side;
 	struct vhost *vhost;
 	struct ws_listener *next;
@@ -105,7 +108,8 @@ struct ws_listener {
 	char *path;
 };
 
-/* libwebsockets keeps pointing to the protocols of a vhost until its own end. */
+/* libwebsockets keeps pointing to the protocols of a vhost until its own
+ * end. */
 struct vhost {
 	struct vhost *next;		/* client vhosts, shared by name */
 	struct lws_vhost *vh;
@@ -296,8 +300,8 @@ static void client_free(struct client *cl)
 	free(cl);
 }
 
-/* Over: tells the owner and frees. libwebsockets may still call for the wsi, but
- * does not know us any more. */
+/* Over: tells the owner and frees. libwebsockets may still call for the wsi,
+ * but does not know us any more. */
 static void conn_end(struct ws_conn *c)
 {
 	if (c->wsi != NULL)
@@ -316,8 +320,8 @@ static void conn_end(struct ws_conn *c)
 	free(c);
 }
 
-/* Asks libwebsockets to drop the connection from its own loop turn. The wake-up is
- * for its timer list, which it looks at only after events of its own. */
+/* Asks libwebsockets to drop the connection from its own loop turn. The wake-up
+ * is for its timer list, which it looks at only after events of its own. */
 static void conn_kill(struct ws_conn *c)
 {
 	if (c->wsi == NULL)
@@ -388,8 +392,8 @@ static enum rc leave_rest(struct ws_conn *c)
 	return RC_OK;
 }
 
-/* Over TLS this is the place for SSL_write(lws_get_ssl(wsi), ...), a fragment at
- * a time; what it takes and refuses means the same. */
+/* Over TLS this is the place for SSL_write(lws_get_ssl(wsi), ...), a fragment
+ * at a time; what it takes and refuses means the same. */
 static enum rc push(struct ws_conn *c)
 {
 	size_t left = c->frame->wire - c->off;
@@ -902,7 +906,8 @@ static void addr_key(const struct sockaddr_storage *ss, unsigned char key[16])
 		memcpy(key, &a, IN6_IS_ADDR_V4MAPPED(&a) ? 16 : 8);
 	} else {
 		key[10] = key[11] = 0xff;
-		memcpy(key + 12, &((const struct sockaddr_in *)ss)->sin_addr, 4);
+		memcpy(key + 12,
+		       &((const struct sockaddr_in *)ss)->sin_addr, 4);
 	}
 }
 
@@ -1136,7 +1141,7 @@ static void at_free(void *arg)
 		if (c->wsi == NULL)
 			conn_end(c);
 	}
-	while (s->resolving > 0)	/* a lookup that runs cannot be stopped */
+	while (s->resolving > 0)	/* one that runs cannot be stopped */
 		uv_run(loop_uv(s->l), UV_RUN_ONCE);
 }
 
@@ -1237,8 +1242,8 @@ unsigned ws_conns(const struct ws_listener *ls)
 
 /* client */
 
-/* Cuts ws://host[:port][/path] into cl->uri, which holds a copy with room for two
- * more bytes behind. */
+/* Cuts ws://host[:port][/path] into cl->uri, which holds a copy with room for
+ * two more bytes behind. */
 static enum rc uri_split(struct client *cl)
 {
 	char *p = cl->uri, *end;
@@ -1412,8 +1417,8 @@ static enum rc client_vhost(struct side *s, const char *name,
 	return RC_OK;
 }
 
-/* The texts of the configuration: the URI cut up in one copy, with the Host value
- * (host and port as given) behind it. */
+/* The texts of the configuration: the URI cut up in one copy, with the Host
+ * value (host and port as given) behind it. */
 static enum rc client_texts(struct client *cl,
                             const struct ws_connect_config *cfg,
                             struct diag *diag)

@@ -1,18 +1,19 @@
 /* ws.h - WebSockets, bytes only: one listener, and connections to others.
  *
- * Text messages come in whole and go out whole; what they say is no matter here.
- * Loop thread only, except struct ws_frame, which any thread may make and count.
+ * Text messages come in whole and go out whole; what they say is no matter
+ * here. Loop thread only, except struct ws_frame, which any thread may make and
+ * count.
  *
  * A server connection keeps no queue. The one frame that did not fit into the
  * socket is held by count, with an offset; the caller asks ws_ready() and hands
  * over the next one when `writable` says so. Thus a slow reader costs a number
  * and at most WS_FRAGMENT bytes, and the same frame goes to every subscriber.
  *
- * Frames are written straight to the socket, past libwebsockets. To keep its own
- * PONG and CLOSE out of the middle of a frame, a message over WS_FRAGMENT bytes is
- * sent in fragments (RFC 6455 s5.4), between which control frames are allowed, and
- * the rest of a half-written fragment is left with libwebsockets, which writes it
- * before anything else.
+ * Frames are written straight to the socket, past libwebsockets. To keep its
+ * own PONG and CLOSE out of the middle of a frame, a message over WS_FRAGMENT
+ * bytes is sent in fragments (RFC 6455 s5.4), between which control frames are
+ * allowed, and the rest of a half-written fragment is left with libwebsockets,
+ * which writes it before anything else.
  */
 #ifndef ALTOCAST_NET_WS_H
 #define ALTOCAST_NET_WS_H
@@ -44,15 +45,15 @@ struct ws_listener;
 
 /* What is known of a connection while it opens; valid in the call only. */
 struct ws_request {
-	const char *peer;		/* "192.0.2.1:49152", "[2001:db8::1]:49152" */
+	const char *peer;		/* "192.0.2.1:4915", "[2001:db8::1]:80" */
 	const char *authorization;	/* header value; NULL: absent */
 	const char *origin;		/* header value; NULL: absent */
 };
 
 /* Any member may be NULL. A handler may call anything below on its connection,
  * ws_close() and ws_abort() too; the connection stays valid until `closed` has
- * returned, which comes exactly once for each connection that got `open`, and for
- * each successful ws_connect(). */
+ * returned, which comes exactly once for each connection that got `open`, and
+ * for each successful ws_connect(). */
 struct ws_handlers {
 	/* Server, before the handshake is answered: 0 admits, else the HTTP
 	 * status to refuse with, e.g. 401. arg is that of ws_handlers. */
@@ -72,18 +73,18 @@ struct ws_handlers {
 
 struct ws_limits {
 	unsigned max_conns;		/* server: in all, handshakes counted */
-	unsigned max_conns_per_addr;	/* server: per IPv4 address or IPv6 /64 */
-	size_t max_message;		/* a longer one from the peer: WS_TOO_BIG */
+	unsigned max_conns_per_addr;	/* server: by IPv4 address, IPv6 /64 */
+	size_t max_message;		/* of the peer; longer: WS_TOO_BIG */
 	size_t max_queue;		/* client: bytes given to ws_send_text()
 					 * and not yet written */
 	unsigned handshake_s;		/* from connected to open */
-	unsigned ping_s;		/* silence after which a PING goes out */
-	unsigned dead_s;		/* silence after which it is closed; more
-					 * than ping_s. Both 0: no keep-alive */
+	unsigned ping_s;		/* silence before a PING goes out */
+	unsigned dead_s;		/* silence before it is dropped; more
+					 * than ping_s. Both 0: for ever */
 };
 
 struct ws_listen_config {
-	const char *addr;		/* "192.0.2.1", "::1"; "::" takes both */
+	const char *addr;		/* "192.0.2.1", "::1"; "::": both */
 	uint16_t port;			/* 0: a free one, see ws_port() */
 	const char *path;		/* "/push"; others get 404 */
 	const char *subprotocol;	/* "alto-push.v1"; others get 400 */
@@ -96,7 +97,7 @@ struct ws_connect_config {
 	const char *subprotocol;
 	const char *authorization;	/* header value; NULL: none */
 	struct ws_handlers on;
-	struct ws_limits limits;	/* handshake_s counts from ws_connect() on,
+	struct ws_limits limits;	/* handshake_s counts from ws_connect(),
 					 * name lookup included */
 };
 
@@ -109,8 +110,9 @@ unsigned ws_conns(const struct ws_listener *ls);	/* handshakes counted */
 /* Takes no new connections; those there live on. ls is gone for the caller. */
 void ws_unlisten(struct ws_listener *ls);
 
-/* Starts connecting; the outcome is told by `open` or `closed`, never within the
- * call. Redirects are not followed. RC_EINVAL: not a URI we can use, in diag. */
+/* Starts connecting; the outcome is told by `open` or `closed`, never within
+ * the call. Redirects are not followed. RC_EINVAL: not a URI we can use, in
+ * diag. */
 MUST_CHECK enum rc ws_connect(struct loop *l,
                               const struct ws_connect_config *cfg,
                               struct diag *diag, struct ws_conn **out);
@@ -132,8 +134,8 @@ size_t ws_frame_len(const struct ws_frame *f);		/* of the payload */
 bool ws_ready(const struct ws_conn *c);
 
 /* Server connections: sends, or keeps a reference to go on later; the caller's
- * own reference stays with him. RC_EAGAIN: not ws_ready(). RC_EINVAL: not open, or
- * a client connection. RC_EIO: broken, `closed` will come. */
+ * own reference stays with him. RC_EAGAIN: not ws_ready(). RC_EINVAL: not open,
+ * or a client connection. RC_EIO: broken, `closed` will come. */
 MUST_CHECK enum rc ws_send_frame(struct ws_conn *c, struct ws_frame *f);
 
 /* Both kinds. Client: copied and queued, RC_ELIMIT when that passes max_queue.
