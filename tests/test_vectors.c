@@ -21,7 +21,7 @@
 static struct digest *digest;
 static json_t *canonical, *numbers, *trees, *states, *patches, *messages;
 
-/* ---- small helpers --------------------------------------------------------- */
+/* ---- the vectors ----------------------------------------------------------- */
 
 static const char *str(const json_t *v, const char *name)
 {
