@@ -15,6 +15,7 @@
 
 #define PULL_WITHIN_S	5		/* a pull order is spread over so long */
 #define RATIO_MAX	24		/* a body compresses no better, to be sure */
+#define FRAME_ROOM	16384		/* for what stands around the patches */
 #define SMALL_PATCH	4096		/* bytes: not worth a question */
 
 /* ---- patches --------------------------------------------------------------- */
@@ -148,11 +149,11 @@ static uint64_t compressed_size(const struct resource *r, uint64_t enough)
 	return total;
 }
 
-/* More than half of what the whole body costs on the wire: fetch that. */
-static bool worth_a_patch(const struct resource *to, size_t len,
-                          size_t message_max)
+/* More than half of what the whole body costs on the wire: fetch that. room: what
+ * the update may still grow by. */
+static bool worth_a_patch(const struct resource *to, size_t len, size_t room)
 {
-	if (len > message_max / 2)
+	if (len > room)
 		return false;
 	if (len <= SMALL_PATCH || len * 2 <= resource_size(to) / RATIO_MAX)
 		return true;
@@ -207,6 +208,8 @@ enum rc change_put(const struct resource *from, const struct resource *to,
                    struct change_report *report)
 {
 	struct buf patch = BUF_INIT(message_max);
+	size_t used = text->len + FRAME_ROOM;
+	size_t room = message_max > used ? message_max - used : 0;
 	struct delta_count count = { 0 };
 	const char *media = "";
 	enum rc rc;
@@ -224,7 +227,7 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 	if (!from)
 		count = count_all(to);
 	report_change(report, from, to, &count);
-	if (rc == RC_OK && worth_a_patch(to, patch.len, message_max)) {
+	if (rc == RC_OK && worth_a_patch(to, patch.len, room)) {
 		frame_update_patch(resource_leaf(to), resource_name(from)->tag,
 		                   media, patch.data, patch.len, text);
 		if (resource_kind(to) != RESOURCE_DOC)

@@ -24,7 +24,9 @@ struct change_report {
 };
 
 /* Appends the change from one version (NULL: it appears) to the next (NULL: it is
- * gone) to an update's text. message_max: bytes an update may have. RC_ENOMEM. */
+ * gone) to an update's text. message_max: bytes an update may have, this change
+ * and those before it together; what would pass it is ordered as a pull.
+ * RC_ENOMEM. */
 MUST_CHECK enum rc change_put(const struct resource *from,
                               const struct resource *to, size_t message_max,
                               struct buf *text, struct change_report *report);

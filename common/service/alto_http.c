@@ -27,7 +27,8 @@
 #include "common/wire/state_json.h"
 
 #define MAPS "/maps/"
-#define GRACE_MS 2000		/* for replies under way when it stops */
+#define GRACE_MS 300		/* for replies under way when it stops; what
+				 * is idle then is closed with them */
 #define STATE_MAX_AGE 5		/* seconds */
 #define NOTHING_YET_S 5		/* Retry-After before the first version */
 #define PROOF_TEXT (MERKLE_PATH_MAX * SHA256_SIZE * 2)
@@ -700,6 +701,22 @@ void alto_http_stop(struct alto_http *a)
 void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds)
 {
 	a->heartbeat = seconds;
+}
+
+/* While a request makes replies there is traffic, and one soon after will see
+ * the new version: nobody waits for it here. */
+void alto_http_turn(struct alto_http *a)
+{
+	struct snapshot *s = slot_ref(a->slot);
+	struct version *old = NULL;
+
+	if (s != NULL && pthread_mutex_trylock(&a->build) == 0) {
+		if (a->now != NULL)
+			(void)renew_version(a, s, &old);
+		pthread_mutex_unlock(&a->build);
+	}
+	version_free(old);
+	snapshot_unref(s);
 }
 
 void alto_http_set_push(struct alto_http *a, const char *uri)

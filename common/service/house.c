@@ -22,7 +22,6 @@
 #define BOX_BYTES (512u << 20)
 #define ERRORS_MAX (256u << 10)
 #define STOP_MS 2000		/* for subscribers to read their good-bye */
-#define HTTP_GRACE_MS 500
 #define RECEIVED_MAX (2u << 20)	/* bytes of a frame from a subscriber */
 
 /* What lives only while house_run() does. */
@@ -48,8 +47,13 @@ static bool has_tokens(const struct conf *c)
 
 void house_check(const struct conf *c, struct buf *errors)
 {
+	const char *level = conf_get_str(c, "log");
+	enum log_level known;
 	struct conf_listen push;
 
+	if (level && log_level_parse(level, &known) != RC_OK)
+		conf_blame(c, errors, "", -1, "log", "\"%s\" is not known: "
+		           "error, warn, info or debug", level);
 	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
 		return;
 	if (push.wildcard && !conf_get_str(c, "push.public-uri"))
@@ -180,6 +184,7 @@ static void on_published(struct house *h, struct msg_published *m)
 	h->report.head = h->head;
 	if (h->cfg.writer.published)
 		h->cfg.writer.published(h->cfg.writer.arg, h->head);
+	alto_http_turn(h->http);
 	msg_published_free(m);
 }
 
@@ -578,8 +583,8 @@ static void close_all(struct run *r)
 	}
 	alto_http_stop(h->http);
 	admin_http_stop(h->admin);
+	end_writer(r);			/* it fetches, so before what fetches */
 	pull_free(h->pull);
-	end_writer(r);
 	if (h->cfg.writer.stop)
 		h->cfg.writer.stop(h->cfg.writer.arg);
 	push_free(h->push);

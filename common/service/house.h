@@ -59,7 +59,7 @@ struct admin_http;
 	  "subscribers at once, in all" }, \
 	{ "push", "connections-per-address", CONF_INT, "64", 1, 1000000, \
 	  CONF_RESTART, "subscribers at once from one address" }, \
-	{ "push", "message", CONF_SIZE, "64M", 65536, 1073741824, \
+	{ "push", "message", CONF_SIZE, "64M", 1048576, 1073741824, \
 	  CONF_RESTART, "largest update that travels as a message; more is " \
 	  "ordered as a pull" }, \
 	{ "push", "slow", CONF_SECONDS, "30", 1, 3600, CONF_RESTART, \
