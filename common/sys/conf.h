@@ -3,20 +3,9 @@
  * A setting is one row: group, name, type, default, range, reload class, help.
  * Reader, checker, the effective configuration, the sample file and the manual
  * are made from the rows. A configuration is read once and then never changes:
- * any thread may ask it. A reload reads a new one beside it.
+ * any thread may ask it. A reload reads a new one beside it. Rows and types are
+ * in conf_row.h, addresses to listen on in conf_text.h.
  *
- * Types and what a file may say:
- *   STRING   text, min..max bytes (0, 0: any but empty)
- *   PATH     text; relative to the directory of the file
- *   BOOL     true, false
- *   INT      number
- *   SIZE     bytes: number, or text with a unit: "64K", "64M", "2G" (1024)
- *   SECONDS  number, or text with a unit: "90", "10s", "5m", "24h", "7d"
- *   LISTEN   "address:port", "[v6 address]:port"; no host names
- *   URI      http, https, ws or wss URI with a host
- *   STRINGS  one text or an array of texts, min..max of them
- *   PATHS, URIS: the same with the type's own rule
- *   LIST     list of groups ( { .. }, { .. } ), min..max of them
  * Names in accessors are "group.name", "name" in the outermost group. Rows
  * whose group is (below) a LIST describe the elements of it; they are asked
  * with conf_list_*(conf, "maps", i, "id") or, in a group of the element,
@@ -29,45 +18,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "common/base/buf.h"
-#include "common/base/diag.h"
 #include "common/base/rc.h"
-
-enum conf_type {
-	CONF_STRING, CONF_PATH, CONF_BOOL, CONF_INT, CONF_SIZE, CONF_SECONDS,
-	CONF_LISTEN, CONF_URI, CONF_STRINGS, CONF_PATHS, CONF_URIS, CONF_LIST
-};
-
-/* Flags of a row. Without CONF_LIVE a change needs a restart. */
-#define CONF_RESTART	0u
-#define CONF_LIVE	1u
-#define CONF_REQUIRED	2u	/* must be there, also when its group is not;
-				 * in a list: in each element */
-#define CONF_SECRET	4u	/* conf_show() keeps the value to itself */
-
-struct conf_key {
-	const char *group;	/* "", "http", "http.tls", "maps" */
-	const char *name;
-	enum conf_type type;
-	const char *def;	/* as text ("64M", "true"); NULL: not set */
-	int64_t min, max;	/* see types; 0, 0: any */
-	unsigned flags;
-	const char *help;	/* one line, with the unit */
-};
+#include "common/sys/conf_row.h"
+#include "common/sys/conf_text.h"
 
 struct conf;
-
-struct conf_table {
-	const char *title;	/* first line of samples: "alto-server.conf" */
-	const struct conf_key *keys;
-	size_t n;
-	/* Rules between settings, or NULL. Runs in the same pass as the rest,
-	 * also when values were wrong (those then hold their default), and
-	 * says what it finds with conf_blame(). */
-	void (*check)(const struct conf *c, struct buf *errors);
-};
 
 /* Reads path. errors gets one line per error, every error of meaning in one
  * run ("file:line: key: what is wrong, what would be right") but only the
@@ -85,11 +42,6 @@ void conf_blame(const struct conf *c, struct buf *errors, const char *list,
 		long i, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(6, 7);
 
-const char *conf_path(const struct conf *c);	/* as given to conf_load() */
-
-/* True when the file sets it; false for a default. */
-bool conf_is_set(const struct conf *c, const char *name);
-
 /* STRING, PATH (joined with the file's directory), LISTEN, URI: NULL when it
  * has neither value nor default. Lent, valid as long as c. */
 const char *conf_get_str(const struct conf *c, const char *name);
@@ -102,18 +54,9 @@ int64_t conf_get_int(const struct conf *c, const char *name);
 size_t conf_get_count(const struct conf *c, const char *name);
 const char *conf_get_nth(const struct conf *c, const char *name, size_t k);
 
-struct conf_listen {
-	struct sockaddr_storage addr;
-	socklen_t len;
-	uint16_t port;		/* host order; 0: a free one */
-	bool wildcard;		/* 0.0.0.0 or [::] */
-	bool loopback;		/* 127.0.0.0/8 or [::1] */
-};
-
 /* RC_ENOENT: not set. */
 MUST_CHECK enum rc conf_get_listen(const struct conf *c, const char *name,
 				   struct conf_listen *out);
-MUST_CHECK enum rc conf_listen_parse(const char *text, struct conf_listen *out);
 
 /* Lists of groups. */
 size_t conf_list_count(const struct conf *c, const char *list);
