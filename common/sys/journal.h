@@ -61,16 +61,6 @@ MUST_CHECK enum rc journal_meta_get(struct journal *j, const char *key,
 MUST_CHECK enum rc journal_meta_del(struct journal *j, const char *key,
 				    struct diag *d);
 
-/* Every key that begins with prefix, in byte order; what is lent is valid
- * during the call. The callback must neither write to the journal nor start the
- * same walk again; its first result that is not RC_OK ends the walk and is
- * returned. */
-MUST_CHECK enum rc journal_meta_each(struct journal *j, const char *prefix,
-				     enum rc (*each)(void *arg, const char *key,
-						     const void *data,
-						     size_t len),
-				     void *arg, struct diag *d);
-
 /* --- bases: resource-id -> body ------------------------------------------ */
 
 struct journal_base {
@@ -106,7 +96,9 @@ MUST_CHECK enum rc journal_base_serial(struct journal *j, const char *id,
 MUST_CHECK enum rc journal_base_drop(struct journal *j, const char *id,
 				     struct diag *d);
 
-/* Every base in byte order of id, as journal_meta_each(). */
+/* Every base in byte order of id; what is lent is valid during the call. The
+ * callback must neither write to the journal nor start the same walk again; its
+ * first result that is not RC_OK ends the walk and is returned. */
 MUST_CHECK enum rc journal_base_each(struct journal *j,
 				     enum rc (*each)(void *arg,
 					const struct journal_base *base),
@@ -121,7 +113,7 @@ MUST_CHECK enum rc journal_update_add(struct journal *j, uint64_t serial,
 				      size_t len, struct diag *d);
 
 /* Every update with a serial of from or above, oldest first, as
- * journal_meta_each(). RC_EGAP: from is older than the oldest held or beyond
+ * journal_base_each(). RC_EGAP: from is older than the oldest held or beyond
  * head + 1. from = head + 1 is RC_OK with no call; from = 0: all there are. */
 MUST_CHECK enum rc journal_update_each(struct journal *j, uint64_t from,
 				       enum rc (*each)(void *arg,
@@ -142,13 +134,12 @@ MUST_CHECK enum rc journal_update_clear(struct journal *j, uint64_t head,
 
 /* --- status -------------------------------------------------------------- */
 
-/* The head: serial of the last update, or what the last clear set. */
-uint64_t journal_last(const struct journal *j);
-
 struct journal_sizes {
 	uint64_t updates;	/* how many */
 	uint64_t update_bytes;
-	uint64_t first, last;	/* serials; first is 0 when there are none */
+	uint64_t first;		/* serial; 0 when there are none */
+	uint64_t last;		/* serial of the last update, or what the
+				 * last clear set */
 	uint64_t file_bytes;	/* journal.db */
 	uint64_t wal_bytes;	/* journal.db-wal */
 };
