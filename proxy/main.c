@@ -25,7 +25,7 @@ struct proxy {
 	char *authorization;		/* "Bearer TOKEN", or NULL */
 };
 
-static void on_status(struct loop_ctl_req *req, const json_t *args, void *arg)
+static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)
 {
 	house_status(req, args, &((struct proxy *)arg)->house);
 }

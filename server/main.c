@@ -20,7 +20,7 @@ struct server {
 	struct loop_timer *settle;
 };
 
-static void ask_reload(struct server *s, struct loop_ctl_req *req,
+static void ask_reload(struct server *s, struct ctlsock_req *req,
                        const char *cause, bool force)
 {
 	struct msg_reload *m = calloc(1, sizeof(*m));
@@ -38,13 +38,13 @@ static void ask_reload(struct server *s, struct loop_ctl_req *req,
 		ctl_error(req, "the server is busy: try again");
 }
 
-static void on_reload(struct loop_ctl_req *req, const json_t *args, void *arg)
+static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 {
 	ask_reload(arg, req, "command",
 	           json_is_true(json_object_get(args, "force")));
 }
 
-static void on_status(struct loop_ctl_req *req, const json_t *args, void *arg)
+static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)
 {
 	house_status(req, args, &((struct server *)arg)->house);
 }

@@ -163,7 +163,7 @@ static void put_lines(const struct buf *lines, struct buf *dst)
 	}
 }
 
-static void answer(struct publisher *p, struct loop_ctl_req *req,
+static void answer(struct publisher *p, struct ctlsock_req *req,
                    struct buf *text)
 {
 	struct msg_answer *m = calloc(1, sizeof(*m));
@@ -177,7 +177,7 @@ static void answer(struct publisher *p, struct loop_ctl_req *req,
 	house_to_loop(p->o.house, &m->msg);
 }
 
-static void answer_reload(struct publisher *p, struct loop_ctl_req *req,
+static void answer_reload(struct publisher *p, struct ctlsock_req *req,
                           const struct release *r, bool published,
                           const struct buf *warnings, uint64_t us)
 {
@@ -200,7 +200,7 @@ static void answer_reload(struct publisher *p, struct loop_ctl_req *req,
 	buf_free(&text);
 }
 
-static void answer_errors(struct publisher *p, struct loop_ctl_req *req,
+static void answer_errors(struct publisher *p, struct ctlsock_req *req,
                           const struct buf *errors)
 {
 	struct buf text = BUF_INIT(16 * TEXT_MAX);

@@ -15,14 +15,14 @@
 #include "common/service/house.h"
 #include "common/sys/mailbox.h"
 
-struct loop_ctl_req;
+struct ctlsock_req;
 struct publisher;
 
 /* To the writer. */
 #define MSG_RELOAD	100
 struct msg_reload {
 	struct msg msg;
-	struct loop_ctl_req *req;	/* who waits for the answer, or NULL */
+	struct ctlsock_req *req;	/* who waits for the answer, or NULL */
 	const char *cause;		/* "command", "signal", "watch" */
 	bool force;
 };
@@ -44,7 +44,7 @@ struct msg_ahead {
 #define MSG_ANSWER	110	/* for the control socket */
 struct msg_answer {
 	struct msg msg;
-	struct loop_ctl_req *req;
+	struct ctlsock_req *req;
 	char *text;			/* malloc, one JSON object */
 	size_t len;
 };

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/net/ctlsock.h"
 #include "common/net/loop.h"
 #include "tests/suite.h"
 
@@ -16,10 +17,10 @@ struct daemon {
 	struct loop *l;
 	pthread_t thread;
 	struct loop_timer *later;
-	struct loop_ctl_req *waiting;
+	struct ctlsock_req *waiting;
 };
 
-static void echo(struct loop_ctl_req *req, const json_t *args, void *arg)
+static void echo(struct ctlsock_req *req, const json_t *args, void *arg)
 {
 	char *text = json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS);
 
@@ -29,7 +30,7 @@ static void echo(struct loop_ctl_req *req, const json_t *args, void *arg)
 	free(text);
 }
 
-static void fail(struct loop_ctl_req *req, const json_t *args, void *arg)
+static void fail(struct ctlsock_req *req, const json_t *args, void *arg)
 {
 	(void)args;
 	(void)arg;
@@ -43,7 +44,7 @@ static void answer_now(void *arg)
 	ctl_answer(d->waiting, "{\"late\":true}", 13);
 }
 
-static void wait_a_while(struct loop_ctl_req *req, const json_t *args,
+static void wait_a_while(struct ctlsock_req *req, const json_t *args,
                          void *arg)
 {
 	struct daemon *d = arg;
@@ -53,7 +54,7 @@ static void wait_a_while(struct loop_ctl_req *req, const json_t *args,
 	loop_timer_set(d->later, 20, 0);
 }
 
-static void talk_too_much(struct loop_ctl_req *req, const json_t *args,
+static void talk_too_much(struct ctlsock_req *req, const json_t *args,
                           void *arg)
 {
 	size_t len = (64u << 20) + 10;

@@ -1,4 +1,5 @@
 /* The loop: wake-up, timers, signals, watched files, the control socket. */
+#include "common/net/ctlsock.h"
 #include "common/net/loop.h"
 
 #include <pthread.h>
@@ -371,20 +372,20 @@ static void a_folder_that_is_replaced_is_found_again(void)
 struct ctl_world {
 	struct world w;
 	char path[128];
-	struct loop_ctl_req *held;
+	struct ctlsock_req *held;
 	struct loop_timer *later;
 };
 
 static void answer_later(void *arg)
 {
 	struct ctl_world *c = arg;
-	struct loop_ctl_req *req = c->held;
+	struct ctlsock_req *req = c->held;
 
 	c->held = NULL;
-	loop_ctl_reply(req, "later\n", 6);
+	ctlsock_reply(req, "later\n", 6);
 }
 
-static void on_line(struct loop_ctl_req *req, const char *line, void *arg)
+static void on_line(struct ctlsock_req *req, const char *line, void *arg)
 {
 	struct ctl_world *c = arg;
 	char text[300];
@@ -401,18 +402,18 @@ static void on_line(struct loop_ctl_req *req, const char *line, void *arg)
 		return;
 	}
 	if (strcmp(line, "huge") == 0) {
-		loop_ctl_reply(req, dir, 4097);
+		ctlsock_reply(req, dir, 4097);
 		return;
 	}
 	if (strcmp(line, "bye") == 0)
 		loop_stop(c->w.l);
 	n = snprintf(text, sizeof(text), "you said %s\n", line);
-	loop_ctl_reply(req, text, (size_t)n);
+	ctlsock_reply(req, text, (size_t)n);
 }
 
-static struct loop_ctl_config ctl_config(struct ctl_world *c)
+static struct ctlsock_config ctl_config(struct ctl_world *c)
 {
-	return (struct loop_ctl_config){
+	return (struct ctlsock_config){
 		.path = c->path, .mode = 0600, .max_line = 100,
 		.max_reply = 4096, .max_conns = 3, .line = on_line, .arg = c
 	};
@@ -420,7 +421,7 @@ static struct loop_ctl_config ctl_config(struct ctl_world *c)
 
 static void ctl_make(struct ctl_world *c, uint64_t idle_ms)
 {
-	struct loop_ctl_config cfg;
+	struct ctlsock_config cfg;
 	struct diag d;
 
 	diag_clear(&d);
@@ -431,7 +432,7 @@ static void ctl_make(struct ctl_world *c, uint64_t idle_ms)
 	cfg.idle_ms = idle_ms;
 	CU_ASSERT_EQUAL_FATAL(loop_timer_new(c->w.l, answer_later, c, &c->later),
 	                      RC_OK);
-	CU_ASSERT_EQUAL_FATAL(loop_ctl_listen(c->w.l, &cfg, &d), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(ctlsock_listen(c->w.l, &cfg, &d), RC_OK);
 }
 
 static int dial(const char *path)
@@ -516,7 +517,7 @@ static void requests_are_lines_and_answers_keep_their_order(void)
 	pthread_create(&t, NULL, talk, &k);
 	loop_run(c.w.l);
 	if (c.held != NULL)
-		loop_ctl_reply(c.held, "too late\n", 9);
+		ctlsock_reply(c.held, "too late\n", 9);
 	loop_free(c.w.l);		/* flushes nothing, closes all */
 	pthread_join(t, NULL);
 	CU_ASSERT_TRUE(k.ok);
@@ -583,7 +584,7 @@ static void requests_open_at_the_end_are_freed(void)
 static void a_stale_socket_is_replaced_and_a_live_one_refused(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct loop_ctl_config cfg;
+	struct ctlsock_config cfg;
 	struct ctl_world c;
 	struct world other;
 	struct diag d;
@@ -598,9 +599,9 @@ static void a_stale_socket_is_replaced_and_a_live_one_refused(void)
 	world_make(&other);
 	cfg = ctl_config(&c);
 	diag_clear(&d);
-	CU_ASSERT_EQUAL(loop_ctl_listen(other.l, &cfg, &d), RC_EEXIST);
+	CU_ASSERT_EQUAL(ctlsock_listen(other.l, &cfg, &d), RC_EEXIST);
 	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, c.path));
-	CU_ASSERT_EQUAL(loop_ctl_listen(c.w.l, &cfg, NULL), RC_EEXIST);
+	CU_ASSERT_EQUAL(ctlsock_listen(c.w.l, &cfg, NULL), RC_EEXIST);
 	world_end(&other);
 	fd = dial(c.path);		/* the live one was not touched */
 	close(fd);
@@ -610,7 +611,7 @@ static void a_stale_socket_is_replaced_and_a_live_one_refused(void)
 static void what_is_no_socket_is_left_alone(void)
 {
 	char longest[200] = { 0 };
-	struct loop_ctl_config cfg;
+	struct ctlsock_config cfg;
 	struct ctl_world c;
 	struct stat st;
 
@@ -618,14 +619,14 @@ static void what_is_no_socket_is_left_alone(void)
 	path_in(c.path, sizeof(c.path), "ctl.sock");
 	write_file(c.path, "precious");
 	cfg = ctl_config(&c);
-	CU_ASSERT_EQUAL(loop_ctl_listen(c.w.l, &cfg, NULL), RC_EEXIST);
+	CU_ASSERT_EQUAL(ctlsock_listen(c.w.l, &cfg, NULL), RC_EEXIST);
 	CU_ASSERT_EQUAL(stat(c.path, &st), 0);
 	unlink(c.path);
 	memset(longest, 'x', sizeof(longest) - 1);
 	cfg.path = longest;
-	CU_ASSERT_EQUAL(loop_ctl_listen(c.w.l, &cfg, NULL), RC_EINVAL);
+	CU_ASSERT_EQUAL(ctlsock_listen(c.w.l, &cfg, NULL), RC_EINVAL);
 	cfg.path = "/no/such/folder/ctl.sock";
-	CU_ASSERT_EQUAL(loop_ctl_listen(c.w.l, &cfg, NULL), RC_EIO);
+	CU_ASSERT_EQUAL(ctlsock_listen(c.w.l, &cfg, NULL), RC_EIO);
 	world_end(&c.w);
 }
 

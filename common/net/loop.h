@@ -1,10 +1,10 @@
 /* loop.h - the one event loop: libuv, with the libwebsockets context on it.
  *
  * Everything that waits for events in a daemon waits here: timers, signals,
- * watched files, the control socket and (ws.h) the WebSockets. All calls belong
- * to the thread that runs the loop, and before loop_run() to the one that made
- * it; only loop_wake() and loop_stop() may come from any thread. All callbacks
- * run on the loop's thread and must not block.
+ * watched files and, made on top, the WebSockets (ws.h) and the control socket
+ * (ctlsock.h). All calls belong to the thread that runs the loop, and before
+ * loop_run() to the one that made it; only loop_wake() and loop_stop() may come
+ * from any thread. All callbacks run on the loop's thread and must not block.
  *
  * Raise RLIMIT_NOFILE before loop_new(): libwebsockets sizes its tables by it.
  */
@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/diag.h"
 #include "common/base/rc.h"
 
 struct loop;
@@ -68,38 +67,9 @@ MUST_CHECK enum rc loop_watch(struct loop *l, const char *path,
                               void *arg);
 void loop_unwatch(struct loop *l, const char *path);
 
-/* The control socket: a local stream socket, one request a line.
- *
- * For each line (without its newline, CR dropped, NUL-terminated) `line` gets a
- * request that must be answered once, now or later, by loop_ctl_reply(). The
- * connection is not read until then, so requests of one connection are answered
- * in order. The bytes of an answer are the caller's business; they may not pass
- * max_reply. A client that goes away before its answer is no error: the answer
- * is dropped. Requests still open at loop_free() are freed by it.
- */
-struct loop_ctl_req;
+/* --- for the rest of this floor, nobody else ------------------------------ */
 
-struct loop_ctl_config {
-	const char *path;
-	unsigned mode;		/* of the socket file, e.g. 0660 */
-	size_t max_line;	/* a longer line closes the connection */
-	size_t max_reply;	/* a longer answer closes the connection */
-	unsigned max_conns;	/* more are closed as they come */
-	uint64_t idle_ms;	/* closed after so long without a line (not
-				 * while an answer is owed); 0: never */
-	void (*line)(struct loop_ctl_req *req, const char *line, void *arg);
-	void *arg;
-};
-
-/* One control socket for each loop. A socket file nobody listens on any more is
- * replaced. RC_EEXIST: somebody listens there, or it is no socket. RC_EINVAL:
- * the path is too long for a socket. RC_EIO with the reason in diag. */
-MUST_CHECK enum rc loop_ctl_listen(struct loop *l,
-                                   const struct loop_ctl_config *config,
-                                   struct diag *diag);
-void loop_ctl_reply(struct loop_ctl_req *req, const void *data, size_t len);
-
-/* For the other half of this floor (ws.c), nobody else. */
+struct uv_handle_s;
 struct uv_loop_s;
 struct lws_context;
 struct uv_loop_s *loop_uv(struct loop *l);
@@ -114,7 +84,13 @@ MUST_CHECK enum rc loop_at_free(struct loop *l, void (*cb)(void *arg),
  * when there is none. */
 void *loop_alloc(struct loop *l, size_t size);
 
-/* A place for what ws.c has to remember of a loop; NULL at first. */
-void **loop_ws(struct loop *l);
+/* A place for what another file has to remember of a loop; NULL at first. */
+enum loop_place { LOOP_WATCHES, LOOP_CTLSOCK, LOOP_WS, LOOP_PLACES };
+void **loop_place(struct loop *l, enum loop_place which);
+
+/* A handle of ours is the first member of a struct in memory of its own, and
+ * its data is the loop. This closes one and frees the struct; those still open
+ * at loop_free() end there the same way. */
+void loop_close(struct uv_handle_s *h);
 
 #endif

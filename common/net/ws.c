@@ -1147,7 +1147,7 @@ static void at_free(void *arg)
 
 static enum rc side_get(struct loop *l, struct side **out)
 {
-	struct side *s = *loop_ws(l);
+	struct side *s = *loop_place(l, LOOP_WS);
 
 	if (s != NULL) {
 		*out = s;
@@ -1157,7 +1157,7 @@ static enum rc side_get(struct loop *l, struct side **out)
 	if (s == NULL || loop_at_free(l, at_free, s) != RC_OK)
 		return RC_ENOMEM;
 	s->l = l;
-	*loop_ws(l) = s;
+	*loop_place(l, LOOP_WS) = s;
 	*out = s;
 	return RC_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/net/ctlsock.h"
 #include "common/net/loop.h"
 #include "common/wire/json.h"
 
@@ -24,32 +25,32 @@ struct ctl {
 static const char no_memory[] = "{\"error\":\"out of memory\"}\n";
 static const char too_long[] = "{\"error\":\"the answer is too long\"}\n";
 
-void ctl_answer(struct loop_ctl_req *req, const char *text, size_t len)
+void ctl_answer(struct ctlsock_req *req, const char *text, size_t len)
 {
 	char *line;
 
 	if (len >= REPLY_MAX_BYTES) {
-		loop_ctl_reply(req, too_long, strlen(too_long));
+		ctlsock_reply(req, too_long, strlen(too_long));
 		return;
 	}
 	line = malloc(len + 1);
 	if (!line) {
-		loop_ctl_reply(req, no_memory, strlen(no_memory));
+		ctlsock_reply(req, no_memory, strlen(no_memory));
 		return;
 	}
 	memcpy(line, text, len);
 	line[len] = '\n';
-	loop_ctl_reply(req, line, len + 1);
+	ctlsock_reply(req, line, len + 1);
 	free(line);
 }
 
 /* Takes what is in b as the answer. */
-static void answer_buf(struct loop_ctl_req *req, struct buf *b)
+static void answer_buf(struct ctlsock_req *req, struct buf *b)
 {
 	if (buf_rc(b) == RC_OK)
 		ctl_answer(req, b->data, b->len);
 	else
-		loop_ctl_reply(req, no_memory, strlen(no_memory));
+		ctlsock_reply(req, no_memory, strlen(no_memory));
 	buf_free(b);
 }
 
@@ -58,7 +59,7 @@ static void put_text(struct buf *b, const char *s)
 	json_put_string(b, s, strlen(s));
 }
 
-void ctl_error(struct loop_ctl_req *req, const char *fmt, ...)
+void ctl_error(struct ctlsock_req *req, const char *fmt, ...)
 {
 	struct buf b = BUF_INIT(8 * ERROR_MAX);
 	char text[ERROR_MAX];
@@ -73,7 +74,7 @@ void ctl_error(struct loop_ctl_req *req, const char *fmt, ...)
 	answer_buf(req, &b);
 }
 
-static void unknown(const struct ctl *c, struct loop_ctl_req *req,
+static void unknown(const struct ctl *c, struct ctlsock_req *req,
                     const char *name)
 {
 	struct buf b = BUF_INIT(REPLY_MAX_BYTES);
@@ -92,7 +93,7 @@ static void unknown(const struct ctl *c, struct loop_ctl_req *req,
 	answer_buf(req, &b);
 }
 
-static void run(const struct ctl *c, struct loop_ctl_req *req,
+static void run(const struct ctl *c, struct ctlsock_req *req,
                 const char *name, const json_t *args)
 {
 	const struct ctl_command *k = c->commands;
@@ -105,7 +106,7 @@ static void run(const struct ctl *c, struct loop_ctl_req *req,
 		unknown(c, req, name);
 }
 
-static void on_line(struct loop_ctl_req *req, const char *line, void *arg)
+static void on_line(struct ctlsock_req *req, const char *line, void *arg)
 {
 	const char *name = NULL;
 	struct diag d = { 0 };
@@ -128,7 +129,7 @@ enum rc ctl_listen(struct loop *l, const char *path,
                    const struct ctl_command *commands, void *arg,
                    struct diag *d)
 {
-	struct loop_ctl_config cfg = {
+	struct ctlsock_config cfg = {
 		.path = path,
 		.mode = SOCKET_MODE,
 		.max_line = LINE_MAX_BYTES,
@@ -144,5 +145,5 @@ enum rc ctl_listen(struct loop *l, const char *path,
 	c->commands = commands;
 	c->arg = arg;
 	cfg.arg = c;
-	return loop_ctl_listen(l, &cfg, d);
+	return ctlsock_listen(l, &cfg, d);
 }

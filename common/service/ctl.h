@@ -14,13 +14,13 @@
 #include "common/base/rc.h"
 
 struct loop;
-struct loop_ctl_req;
+struct ctlsock_req;
 struct ctl;
 
 struct ctl_command {
 	const char *name;
 	/* Must lead to one ctl_answer() for req, now or later. */
-	void (*run)(struct loop_ctl_req *req, const json_t *args, void *arg);
+	void (*run)(struct ctlsock_req *req, const json_t *args, void *arg);
 };
 
 /* commands (terminated by a NULL name) and arg outlive it. It ends with the
@@ -29,8 +29,8 @@ MUST_CHECK enum rc ctl_listen(struct loop *l, const char *path,
                               const struct ctl_command *commands, void *arg,
                               struct diag *d);
 /* text: one JSON object without newline. */
-void ctl_answer(struct loop_ctl_req *req, const char *text, size_t len);
-void ctl_error(struct loop_ctl_req *req, const char *fmt, ...)
+void ctl_answer(struct ctlsock_req *req, const char *text, size_t len);
+void ctl_error(struct ctlsock_req *req, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 
 #endif

@@ -242,7 +242,7 @@ static void *write_thread(void *arg)
 
 /* ---- the loop's own events ------------------------------------------------- */
 
-void house_status(struct loop_ctl_req *req, const json_t *args, void *house)
+void house_status(struct ctlsock_req *req, const json_t *args, void *house)
 {
 	struct house *h = house;
 	struct buf text = BUF_INIT(64u << 20);

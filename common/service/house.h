@@ -148,7 +148,7 @@ bool house_to_writer(struct house *h, struct msg *m);
 /* Any thread: m to the loop. */
 bool house_to_loop(struct house *h, struct msg *m);
 /* Loop: the same command line that `altoctl status` gives. */
-void house_status(struct loop_ctl_req *req, const json_t *args, void *house);
+void house_status(struct ctlsock_req *req, const json_t *args, void *house);
 
 /* The command line of both daemons: --config, --check, --show-config, --version,
  * --help. true: go on with *conf; false: done, exit with *status. */
