@@ -13,7 +13,9 @@
 #include "common/wire/jsonpatch.h"
 #include "common/wire/media.h"
 
-#define PULL_WITHIN_S	5		/* a pull order is spread over so long */
+#define PULL_WITHIN_MAX	30		/* seconds a pull order is spread over */
+#define PULL_RATE	(64u << 20)	/* bytes a second that pulls may ask for */
+#define RATIO_USUAL	8		/* of a body to what travels of it */
 #define RATIO_MAX	24		/* a body compresses no better, to be sure */
 #define FRAME_ROOM	16384		/* for what stands around the patches */
 #define SMALL_PATCH	4096		/* bytes: not worth a question */
@@ -203,10 +205,20 @@ static struct delta_count count_all(const struct resource *r)
 	return c;
 }
 
+/* Few small bodies are fetched at once by all; many large ones are spread. */
+static unsigned pull_within(const struct resource *to, uint64_t subscribers)
+{
+	uint64_t seconds = resource_size(to) / RATIO_USUAL * subscribers /
+	                   PULL_RATE;
+
+	return seconds < PULL_WITHIN_MAX ? (unsigned)seconds : PULL_WITHIN_MAX;
+}
+
 enum rc change_put(const struct resource *from, const struct resource *to,
-                   size_t message_max, struct buf *text,
+                   const struct change_limits *limits, struct buf *text,
                    struct change_report *report)
 {
+	size_t message_max = limits->message_max;
 	struct buf patch = BUF_INIT(message_max);
 	size_t used = text->len + FRAME_ROOM;
 	size_t room = message_max > used ? message_max - used : 0;
@@ -233,8 +245,8 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 		if (resource_kind(to) != RESOURCE_DOC)
 			report->delta_bytes += patch.len;
 	} else {
-		frame_update_pull(resource_leaf(to), from ? PULL_WITHIN_S : 0,
-		                  text);
+		frame_update_pull(resource_leaf(to),
+		                  pull_within(to, limits->subscribers), text);
 	}
 	rc = RC_OK;
 out:

@@ -23,12 +23,17 @@ struct change_report {
 	uint64_t full_bytes;		/* of the bodies they stand for */
 };
 
+struct change_limits {
+	size_t message_max;		/* bytes an update may have, in all */
+	uint64_t subscribers;		/* who would all pull at once */
+};
+
 /* Appends the change from one version (NULL: it appears) to the next (NULL: it is
- * gone) to an update's text. message_max: bytes an update may have, this change
- * and those before it together; what would pass it is ordered as a pull.
- * RC_ENOMEM. */
+ * gone) to an update's text. What would pass message_max together with what
+ * stands there already is ordered as a pull. RC_ENOMEM. */
 MUST_CHECK enum rc change_put(const struct resource *from,
-                              const struct resource *to, size_t message_max,
+                              const struct resource *to,
+                              const struct change_limits *limits,
                               struct buf *text, struct change_report *report);
 
 #endif

@@ -80,18 +80,6 @@ const struct ird_proxy *publisher_roster(const struct publisher *p, size_t *n)
 
 /* ---- reload ---------------------------------------------------------------- */
 
-static void warn_set(const struct publisher *p, struct buf *warnings)
-{
-	bool cost = false;
-
-	for (size_t i = 0; i < p->o.source->n; i++)
-		cost = cost || resource_kind(p->o.source->maps[i].next) ==
-		       RESOURCE_COSTMAP;
-	if (!cost)
-		buf_puts(warnings, "no cost map is served; RFC 7285 s9.2.2 "
-		         "asks for one with metric routingcost\n");
-}
-
 static void log_lines(const char *level_subject, const struct buf *lines,
                       bool error)
 {
@@ -121,10 +109,8 @@ static enum rc reload(struct publisher *p, bool force, struct release *r,
 		         "s9.2.3)\n");
 		rc = RC_ERULE;
 	}
-	if (rc == RC_OK) {
-		warn_set(p, warnings);
+	if (rc == RC_OK)
 		rc = release_files(&p->o, r);
-	}
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, r, NULL, published, &d);
 	if (rc == RC_OK && !*published) {
@@ -323,8 +309,11 @@ static void on_ahead(struct publisher *p, const struct msg_ahead *m)
 	bool published = false;
 	enum rc rc;
 
-	/* Several are ahead after a restore; the first one's message did it. */
-	if (p->o.now && position_cmp(&m->have, &snapshot_state(p->o.now)->pos) < 0)
+	/* Several are ahead after a restore; the first one's message did it. In
+	 * our own session it is another matter: what was published since may
+	 * have passed the serials that were lost. */
+	if (p->o.now && strcmp(m->have.session,
+	                       snapshot_state(p->o.now)->pos.session) < 0)
 		return;
 	if (enc_uuid7_ms(m->have.session) > limit) {
 		refuse_session(p, "the subscriber's session lies in the "
@@ -469,6 +458,33 @@ static enum rc check_clock(const struct publisher *p, struct diag *d)
 	                "clock", (long long)now, (long long)st->created);
 }
 
+/* The maps of the journal, under the settings of this start: where to subscribe,
+ * the key and the heartbeat stand in the IRD. */
+static enum rc release_settings(struct publisher *p, bool *published,
+                                struct diag *d)
+{
+	struct release r = { 0 };
+	enum rc rc = release_again(&p->o, &r);
+
+	if (rc == RC_OK)
+		rc = release_publish(&p->o, &r, NULL, published, d);
+	release_free(&r);
+	return rc;
+}
+
+/* Said once, at the start: the set of maps is the configuration's. */
+static void warn_set(const struct publisher *p)
+{
+	bool cost = false;
+
+	for (size_t i = 0; i < snapshot_count(p->o.now); i++)
+		cost = cost || resource_kind(snapshot_at(p->o.now, i)) ==
+		       RESOURCE_COSTMAP;
+	if (!cost)
+		log_warn("maps", "no cost map is served; RFC 7285 s9.2.2 asks "
+		         "for one with metric routingcost");
+}
+
 /* Files that are wrong do not stop a server that has a journal. */
 static enum rc first_reading(struct publisher *p, struct diag *d)
 {
@@ -488,7 +504,7 @@ static enum rc first_reading(struct publisher *p, struct diag *d)
 			         "earlier version to serve");
 	}
 	if (rc != RC_OK && p->o.now)
-		rc = RC_OK;
+		rc = release_settings(p, &published, d);
 	status_add(p->o.house->status, STATUS_publications, published);
 	buf_free(&errors);
 	buf_free(&warnings);
@@ -522,6 +538,7 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 	rc = first_reading(p, d);
 	if (rc != RC_OK)
 		return rc;
+	warn_set(p);
 	/* What the journal held may be old: sign it anew unless that was done. */
 	if (snapshot_state(p->o.now)->created == before)
 		rc = release_resign(&p->o, d);

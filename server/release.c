@@ -50,7 +50,7 @@ static enum rc put_gone(struct origin *o, struct release *r)
 			there = there || strcmp(resource_name(r->res[k])->id,
 			                        resource_name(old)->id) == 0;
 		if (!there)
-			rc = change_put(old, NULL, o->message_max, &r->text,
+			rc = change_put(old, NULL, &r->limits, &r->text,
 			                &r->report);
 	}
 	return rc;
@@ -60,13 +60,15 @@ static enum rc put_changes(struct origin *o, struct release *r)
 {
 	enum rc rc = RC_OK;
 
+	r->limits.message_max = o->message_max;
+	r->limits.subscribers = status_subscribers(o->house->status);
 	for (int order = 0; order < 3; order++) {
 		for (size_t i = 0; rc == RC_OK && i < r->n; i++) {
 			struct resource *to = r->res[i], *from;
 
 			from = snapshot_get(o->now, resource_name(to)->id);
 			if (from != to && change_order(to) == order)
-				rc = change_put(from, to, o->message_max,
+				rc = change_put(from, to, &r->limits,
 				                &r->text, &r->report);
 		}
 	}

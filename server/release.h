@@ -46,6 +46,7 @@ struct release {
 	bool jump, session;		/* session: wanted even if nothing differs */
 	struct state state;
 	struct buf text;		/* the update's changes */
+	struct change_limits limits;
 	struct change_report report;
 };
 
