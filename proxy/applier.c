@@ -16,6 +16,7 @@
 #define KIND_BODY	2
 #define FETCH_TIMEOUT_MS 600000
 #define DISCOVER_TIMEOUT_MS 20000
+#define TOO_BIG		"1009"	/* close code of a frame over our ceiling */
 #define SILENT_BEATS	3	/* heartbeats without a frame: it is gone */
 
 struct applier {
@@ -386,11 +387,13 @@ static void on_frame(struct applier *a, struct msg_upstream *m)
 
 static void on_closed(struct applier *a, const struct msg_upstream *m)
 {
-	if (m->conn < a->conn)
+	/* Hung up by us already: the pause that was asked for stands. */
+	if (m->conn < a->conn || (m->conn == a->conn && !a->open))
 		return;
 	log_info("upstream", "closed %s", m->text);
 	a->open = false;
-	sub_lost(a->sub, SUB_CLOSED);
+	sub_lost(a->sub, m->len >= 4 && memcmp(m->text, TOO_BIG, 4) == 0 ?
+	         SUB_OVERFLOW : SUB_CLOSED);
 	show(a, "closed", m->text);
 	tell(a, MSG_DO_PAUSE, NULL, 0, 0);
 }

@@ -133,6 +133,11 @@ static void published(void *arg, struct snapshot *next)
 	upstream_good(((struct proxy *)arg)->upstream);
 }
 
+static void leave(void *arg)
+{
+	upstream_leave(((struct proxy *)arg)->upstream);
+}
+
 static enum rc start(void *arg, struct restored *restored, struct diag *d)
 {
 	struct proxy *p = arg;
@@ -227,6 +232,7 @@ int main(int argc, char **argv)
 		.writer = { .start = start, .message = message, .tick = tick,
 		            .drop = applier_drop, .on_loop = on_loop,
 		            .published = published, .ready = ready,
+		            .leave = leave,
 		            .stop = stop, .commands = commands, .arg = &p },
 	};
 	int status;

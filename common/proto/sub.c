@@ -1,6 +1,7 @@
 /* The line: head is the newest state heard of, run the updates that lead to it
  * since the set was served last. verify() is the one place where a set becomes
- * something to serve. */
+ * something to serve. Over 600 lines: every input of the machine works on the same
+ * few fields, and whoever checks what may be served should not turn pages. */
 #include "common/proto/sub.h"
 
 #include <stdarg.h>
@@ -815,8 +816,6 @@ void sub_closed(struct sub *s)
 	s->reopen = s->reopened = false;
 	s->owe_subscribe = s->owe_ack = s->owe_alive = s->unacked = false;
 	s->retry_after = 0;
-	snapshot_unref(s->ready);
-	s->ready = NULL;
 	run_clear(s);
 }
 
@@ -825,6 +824,10 @@ void sub_lost(struct sub *s, enum sub_reason reason)
 	if (!s->reopen && s->phase != CLOSED)
 		s->counts.reopened[reason]++;
 	sub_closed(s);
+	if (reason == SUB_OVERFLOW) {
+		s->no_have = true;
+		s->resume = false;
+	}
 }
 
 void sub_heartbeat_due(struct sub *s)

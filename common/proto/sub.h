@@ -124,7 +124,9 @@ MUST_CHECK enum rc sub_fetched(struct sub *s, const struct sub_body *b,
                                int64_t now);
 /* The connection is gone (or SUB_REOPEN was carried out). */
 void sub_closed(struct sub *s);
-/* The caller found it dead: SUB_CLOSED or SUB_SILENT, for the counter. */
+/* The caller found it dead: SUB_CLOSED or SUB_SILENT; or ended it because a frame
+ * was larger than it takes: SUB_OVERFLOW, and next time a snapshot is asked for,
+ * since the same frame would come again. */
 void sub_lost(struct sub *s, enum sub_reason reason);
 /* A heartbeat interval has passed: an `alive` is due. */
 void sub_heartbeat_due(struct sub *s);

@@ -21,6 +21,7 @@
 #define BOX_COUNT 65536u
 #define BOX_BYTES (512u << 20)
 #define ERRORS_MAX (256u << 10)
+#define CLOSING_MS 20		/* for close frames to leave */
 #define STOP_MS 2000		/* for subscribers to read their good-bye */
 #define RECEIVED_MAX (2u << 20)	/* bytes of a frame from a subscriber */
 
@@ -277,7 +278,9 @@ static void on_stop(int signum, void *arg)
 	daemon_stopping();
 	r->stop_by = clock_mono_ms() + STOP_MS;
 	push_stop(r->h->push, 1);
-	loop_timer_set(r->closing, 1, 20);
+	if (r->h->cfg.writer.leave)
+		r->h->cfg.writer.leave(r->h->cfg.writer.arg);
+	loop_timer_set(r->closing, CLOSING_MS, CLOSING_MS);
 }
 
 static void on_hangup(int signum, void *arg)

@@ -102,6 +102,8 @@ struct house_writer {
 	void (*published)(void *arg, struct snapshot *next);
 	/* Loop, once, when all listeners are up: timers, watches, upstream. */
 	enum rc (*ready)(void *arg, struct diag *d);
+	/* Loop: it is about to end; time to say good-bye. May be NULL. */
+	void (*leave)(void *arg);
 	/* Loop: SIGHUP. May be NULL. */
 	void (*hangup)(void *arg);
 	/* Main, on the way out, the writer thread being gone. May be NULL. */

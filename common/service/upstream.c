@@ -19,6 +19,7 @@ struct upstream {
 	uint64_t conn;			/* number of the newest connection */
 	unsigned tries;
 	struct loop_timer *pause;
+	bool left;
 };
 
 void msg_upstream_free(struct msg_upstream *m)
@@ -139,6 +140,13 @@ void upstream_free(struct upstream *u)
 	free(u);
 }
 
+void upstream_leave(struct upstream *u)
+{
+	u->left = true;
+	loop_timer_stop(u->pause);
+	let_go(u, CLOSE_GOING, close_text(CLOSE_GOING));
+}
+
 enum rc upstream_connect(struct upstream *u, const char *uri,
                          const char *authorization, struct diag *d)
 {
@@ -158,6 +166,8 @@ enum rc upstream_connect(struct upstream *u, const char *uri,
 
 	let_go(u, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
 	loop_timer_stop(u->pause);
+	if (u->left)
+		return RC_OK;
 	u->conn++;
 	rc = ws_connect(u->loop, &cfg, d, &u->ws);
 	log_debug("upstream", "connect uri=%s conn=%llu rc=%s", uri,
@@ -185,6 +195,8 @@ void upstream_pause(struct upstream *u, unsigned retry_after_s)
 	uint64_t top = u->cfg.backoff_min_ms, least = retry_after_s * 1000ull;
 	uint64_t wait = 0;
 
+	if (u->left)
+		return;
 	for (unsigned i = 0; i < u->tries && top < u->cfg.backoff_max_ms; i++)
 		top *= 2;
 	if (top > u->cfg.backoff_max_ms)

@@ -41,6 +41,8 @@ MUST_CHECK enum rc upstream_new(struct loop *l,
                                 const struct upstream_config *cfg,
                                 struct upstream **out);
 void upstream_free(struct upstream *u);			/* NULL is fine */
+/* Says good-bye to the publisher; nothing is connected again. */
+void upstream_leave(struct upstream *u);
 
 /* Connects at once; an open connection is closed first. authorization may be
  * NULL. Failure to connect comes as MSG_UP_CLOSED. RC_EINVAL: not a URI. */
