@@ -75,13 +75,13 @@ _failures = [0]  # of all Tests
 # --- where things are --------------------------------------------------------
 
 def find_bin(name):
-    tried = [os.environ.get("ALTO_BIN"), os.environ.get("top_builddir"),
-             "build", "."]
+    said = os.environ.get("ALTO_BIN")
+    tried = [said] if said else [os.environ.get("top_builddir"), "build", "."]
     for folder in filter(None, tried):
         path = os.path.abspath(os.path.join(folder, name))
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
-    raise Skip("%s is not built (ALTO_BIN names its folder)" % name)
+    raise Failed("%s is not built (ALTO_BIN names its folder)" % name)
 
 
 def quick():
@@ -106,7 +106,7 @@ def shared(*parts):
 
 
 @contextlib.contextmanager
-def folder(prefix="altocast-test."):
+def folder(prefix="altocast-run."):
     """A folder that goes away when all went well; $TMPDIR is honoured."""
     top = tempfile.mkdtemp(prefix=prefix)
     failed = _failures[0]
