@@ -61,7 +61,8 @@ static void forget_log(void)
 
 static void end(void)
 {
-	static const char *const files[] = { "", "-wal", "-shm", "-lock" };
+	static const char *const files[] = { ".db", ".db-wal", ".db-shm",
+	                                     ".lock" };
 	char path[128];
 
 	journal_close(p.journal);
@@ -71,8 +72,7 @@ static void end(void)
 	forget_log();
 	world_free(w);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/" JOURNAL_FILE "%s", dir,
-		         files[i]);
+		snprintf(path, sizeof(path), "%s/journal%s", dir, files[i]);
 		(void)unlink(path);
 	}
 	rmdir(dir);
@@ -111,6 +111,8 @@ static void put_run(bool jump)
 	for (uint32_t i = 0; i < want; i++) {
 		w->now++;
 		world_edit(w);
+		if (i == 0)
+			world_edit_cost(w, 0);	/* one at least */
 		u = world_publish(w);
 		if (u)
 			run[n++] = update_ref(u);
@@ -498,6 +500,31 @@ static void a_state_that_is_not_the_logs_is_an_error(void)
 	end();
 }
 
+/* There and back: the root is the same, the position is not. */
+static void a_position_that_is_not_the_logs_is_an_error(void)
+{
+	struct buf old = BUF_INIT(4096);
+	struct update *u;
+	double was;
+
+	start(14);
+	put(NULL, 0, false, false);
+	CU_ASSERT_EQUAL(journal_meta_get(p.journal, META_STATE, &old, NULL),
+	                RC_OK);
+	was = w->cost[0][0][0];
+	for (int i = 0; i < 2; i++) {
+		w->cost[0][0][0] = i ? was : was + 1;
+		u = world_publish(w);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+		put(&u, 1, false, false);
+	}
+	check_restored(served);
+	set_meta(META_STATE, old.data);
+	CU_ASSERT_EQUAL(restore_code(), RC_EDIGEST);
+	buf_free(&old);
+	end();
+}
+
 static void a_missing_or_foreign_base_is_an_error(void)
 {
 	struct resource *r;
@@ -673,6 +700,7 @@ int main(void)
 		T(bases_ahead_of_the_log_are_no_harm),
 		T(damaged_values_are_an_error),
 		T(a_state_that_is_not_the_logs_is_an_error),
+		T(a_position_that_is_not_the_logs_is_an_error),
 		T(a_missing_or_foreign_base_is_an_error),
 		T(a_torn_file_is_an_error_or_right),
 		T(a_killed_writer_loses_nothing_it_has_served),

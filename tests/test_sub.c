@@ -622,6 +622,41 @@ static void a_bad_body_is_fetched_again_without_the_cache(void)
 	end();
 }
 
+static void bend_signature(struct world_answer *a, struct sub_body *b)
+{
+	(void)b;
+	a->state.signature[10] = a->state.signature[10] == 'A' ? 'B' : 'A';
+}
+
+static void bend_signer(struct world_answer *a, struct sub_body *b)
+{
+	(void)b;
+	w->signer = 1;
+	world_sign(w, &a->state);
+	w->signer = 0;
+}
+
+static void a_body_ahead_must_prove_itself(void)
+{
+	struct update *u;
+
+	start();
+	say(change_pull(0));
+	world_edit_cost(w, 0);
+	u = change(1);
+	CU_ASSERT(world_answer(w->head, "delay", &delay));
+	bad_answer(bend_signature);
+	bad_answer(bend_signer);
+	bad_answer(bend_resource);	/* ahead and good, but another */
+	CU_ASSERT_EQUAL(n_fetch, 4);
+	answer_from(w->head, "cost");
+	CU_ASSERT_EQUAL(n_fetch, 4);
+	say(u);
+	CU_ASSERT(current());
+	world_answer_free(&delay);
+	end();
+}
+
 static void a_body_that_lags_is_fetched_again(void)
 {
 	struct snapshot *before;
@@ -869,6 +904,30 @@ static void a_key_change_is_followed_through_the_data(void)
 	end();
 }
 
+/* The new key stands in an IRD that is itself still to come. */
+static void an_unknown_key_waits_for_the_ird_on_its_way(void)
+{
+	start();
+	w->listed[1] = true;
+	w->pull_in = 1;
+	w->pull_directory = true;
+	say(world_publish(w));
+	CU_ASSERT_EQUAL(n_fetch, 1);
+	w->signer = 1;
+	w->now += 30;
+	world_heartbeat(w);
+	say_alive(snapshot_state(w->head));
+	CU_ASSERT(!reopened);
+	answer_from(w->head, DIRECTORY_ID);
+	CU_ASSERT_EQUAL(publishes, 1);
+	w->now += 30;
+	world_heartbeat(w);
+	say_alive(snapshot_state(w->head));
+	CU_ASSERT_EQUAL(publishes, 2);
+	CU_ASSERT_EQUAL(snapshot_state(held)->created, w->now);
+	end();
+}
+
 static void a_key_change_is_followed_while_a_body_is_on_its_way(void)
 {
 	struct update *u[3];
@@ -908,7 +967,7 @@ static void start_pinned(const char *pin, bool at_origin)
 
 static void the_first_key_is_the_pinned_one(void)
 {
-	struct world *other = world_new(42);
+	struct world *other = world_new(43);
 	char good[THUMBPRINT_TEXT + 1], bad[THUMBPRINT_TEXT + 1];
 	struct sub_config cfg = config();
 	struct keys keys = { .n_pins = 1 };
@@ -1250,7 +1309,7 @@ static void start_narrow(void)
 	source = NULL;
 }
 
-static void too_much_waiting_reopens_but_keeps_the_fetch(void)
+static void overflows_and_catches_up(bool ahead)
 {
 	const struct snapshot *before;
 	struct snapshot *ordered;
@@ -1266,7 +1325,9 @@ static void too_much_waiting_reopens_but_keeps_the_fetch(void)
 		say(change(i % 2 == 0));
 	check_fell(SUB_OVERFLOW, before);
 	CU_ASSERT_EQUAL(n_fetch, 1);
-	answer_from(ordered, "cost");		/* while nothing is connected */
+	change(0);
+	/* While nothing is connected. */
+	answer_from(ahead ? w->head : ordered, "cost");
 	connect_up();
 	CU_ASSERT_PTR_NOT_NULL(strstr(sent, "\"have\""));
 	say_subscribed(MODE_DELTA);
@@ -1277,6 +1338,12 @@ static void too_much_waiting_reopens_but_keeps_the_fetch(void)
 	CU_ASSERT(!reopened);
 	snapshot_unref(ordered);
 	end();
+}
+
+static void too_much_waiting_reopens_but_keeps_the_fetch(void)
+{
+	overflows_and_catches_up(false);
+	overflows_and_catches_up(true);
 }
 
 static void what_only_waits_for_a_signature_becomes_a_jump(void)
@@ -1390,6 +1457,16 @@ static void a_lost_connection_is_counted_once(void)
 	end();
 }
 
+static void a_frame_that_is_too_large_is_not_asked_for_again(void)
+{
+	start();
+	change(0);
+	sub_lost(s, SUB_OVERFLOW);
+	CU_ASSERT_EQUAL(sub_counts(s)->reopened[SUB_OVERFLOW], 1);
+	check_starts_over();
+	end();
+}
+
 static void what_was_not_served_is_not_half_published_later(void)
 {
 	struct sub_act act;
@@ -1487,6 +1564,7 @@ int main(void)
 		T(a_body_that_the_run_leads_to_needs_no_headers_of_its_own),
 		T(bodies_survive_a_new_order),
 		T(a_bad_body_is_fetched_again_without_the_cache),
+		T(a_body_ahead_must_prove_itself),
 		T(a_body_that_lags_is_fetched_again),
 		T(a_body_that_cannot_be_had_starts_over),
 		T(a_body_nobody_asked_for_is_ignored),
@@ -1500,6 +1578,7 @@ int main(void)
 		T(a_forged_snapshot_orders_nothing),
 		T(a_key_nobody_trusts_is_refused),
 		T(a_key_change_is_followed_through_the_data),
+		T(an_unknown_key_waits_for_the_ird_on_its_way),
 		T(a_key_change_is_followed_while_a_body_is_on_its_way),
 		T(the_first_key_is_the_pinned_one),
 		T(without_a_pin_only_the_origin_is_believed),
@@ -1524,6 +1603,7 @@ int main(void)
 		T(messages_have_their_order),
 		T(good_bye_says_when_to_come_back),
 		T(a_lost_connection_is_counted_once),
+		T(a_frame_that_is_too_large_is_not_asked_for_again),
 		T(what_was_not_served_is_not_half_published_later),
 		T(what_came_after_a_publication_stays_for_the_next),
 		T(what_came_another_way_is_gone_on_from),

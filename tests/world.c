@@ -554,6 +554,18 @@ void world_restore(struct world *w, size_t i)
 	history_reset(w->log, snapshot_state(w->head));
 }
 
+/* From the seed, so that a run can be repeated to the byte. */
+static struct sign_key *random_key(struct world *w)
+{
+	struct sign_key *k = NULL;
+	uint8_t raw[32];
+
+	for (size_t i = 0; i < sizeof(raw); i++)
+		raw[i] = (uint8_t)rnd(w, 256);
+	must(sign_key_from_raw(raw, &k));
+	return k;
+}
+
 struct world *world_new(uint64_t seed)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -566,7 +578,7 @@ struct world *world_new(uint64_t seed)
 	must(digest_new(&w->digest));
 	must(history_new(1000, 64u << 20, &w->log));
 	for (size_t i = 0; i < WORLD_KEYS; i++)
-		must(sign_key_new(&w->key[i]));
+		w->key[i] = random_key(w);
 	w->listed[0] = true;
 	w->net_there[0] = w->cost_there[0] = true;
 	for (size_t i = 0; i < WORLD_PIDS; i++)

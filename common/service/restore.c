@@ -1,5 +1,6 @@
 #include "common/service/restore.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,6 +307,22 @@ static void restoring_free(struct restoring *s)
 	digest_free(s->digest);
 }
 
+/* Whatever was wrong with a record, it is the journal that is damaged, and the
+ * operator needs its name. */
+static void name_journal(const struct journal *j, enum rc rc, struct diag *d)
+{
+	struct buf why = BUF_INIT(sizeof(*d));
+
+	if (!d || d->file[0] || rc == RC_ENOMEM)
+		return;
+	diag_print(d, &why);
+	diag_clear(d);
+	snprintf(d->file, sizeof(d->file), "%s", journal_path(j));
+	diag_set(d, rc, "the journal is damaged: %s", why.len ? buf_str(&why) :
+	         rc_text(rc));
+	buf_free(&why);
+}
+
 enum rc restore(struct journal *j, struct restored *out, struct diag *d)
 {
 	struct restoring s = { .journal = j, .d = d };
@@ -315,8 +332,11 @@ enum rc restore(struct journal *j, struct restored *out, struct diag *d)
 
 	if (rc == RC_ENOENT)
 		return rc;
-	if (rc != RC_OK)
-		return diag_set(d, rc, "the journal's signed state is damaged");
+	if (rc != RC_OK) {
+		diag_set(d, rc, "its signed state cannot be read");
+		name_journal(j, rc, d);
+		return rc;
+	}
 	rc = get_state(j, META_LOG_START, &start, d);
 	if (rc == RC_OK)
 		rc = digest_new(&s.digest);
@@ -339,6 +359,8 @@ enum rc restore(struct journal *j, struct restored *out, struct diag *d)
 		s.updates = NULL;
 		s.n_updates = 0;
 	}
+	if (rc != RC_OK)
+		name_journal(j, rc, d);
 	restoring_free(&s);
 	return rc;
 }

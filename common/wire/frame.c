@@ -1,5 +1,6 @@
 /* Small messages are jansson documents. An update is walked with the streaming
- * reader instead: its patches may be large, and are left as views. */
+ * reader instead: its patches may be large, and are left as views. Over 600 lines:
+ * nine messages, each read and written here and nowhere else. */
 #include "common/wire/frame.h"
 
 #include <stdlib.h>
