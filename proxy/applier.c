@@ -1,5 +1,6 @@
 #include "proxy/applier.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct applier {
 	uint64_t heard_ms, beat_ms;	/* monotonic */
 	unsigned heartbeat;		/* the restored IRD's, then hello's */
 	struct status_upstream shown;
+	atomic_bool lost;		/* the outcome of a fetch */
 };
 
 void applier_drop(struct msg *m)
@@ -181,6 +183,8 @@ static enum rc serve(struct applier *a, const struct sub_act *act)
 
 /* ---- fetching -------------------------------------------------------------- */
 
+/* Pull thread. An outcome that gets lost would be waited for in vain, so the writer
+ * is told to start again. */
 static void on_fetched(struct pull_result *r, void *arg)
 {
 	struct applier *a = arg;
@@ -188,12 +192,14 @@ static void on_fetched(struct pull_result *r, void *arg)
 
 	if (!m) {
 		pull_result_free(r);
+		atomic_store(&a->lost, true);
 		return;
 	}
 	m->msg.kind = MSG_FETCHED;
 	m->msg.size = sizeof(*m) + (r->rc == RC_OK ? r->answer.body.len : 0);
 	m->result = r;
-	house_to_writer(a->house, &m->msg);
+	if (!house_to_writer(a->house, &m->msg))
+		atomic_store(&a->lost, true);
 }
 
 static enum rc fetch(struct applier *a, int kind, const char *id,
@@ -446,6 +452,11 @@ uint64_t applier_tick(struct applier *a)
 
 	if (a->now && publish_tidy(&a->house->publish, a->now, &d) != RC_OK)
 		log_error("journal", "tidying: %s", d.text);
+	if (atomic_exchange(&a->lost, false)) {
+		log_error("pull", "an answer was lost: starting again");
+		sub_lost(a->sub, SUB_CLOSED);
+		hang_up(a, CLOSE_RESYNC, close_text(CLOSE_RESYNC), 1);
+	}
 	if (!a->open)
 		return beat;
 	if (now - a->heard_ms > SILENT_BEATS * beat) {
