@@ -1,12 +1,9 @@
 #include "common/net/http.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/net/addr.h"
 
 #define THREADS_MAX 64
 #define READ_BLOCK 65536	/* bytes asked of a reader at once */
@@ -49,7 +47,7 @@ struct pending {
 	bool seen;			/* the handler has been called once */
 	bool too_big;
 	size_t thrown;			/* body bytes after the ceiling */
-	char peer[INET6_ADDRSTRLEN + 8];
+	char peer[ADDR_TEXT_MAX];
 	char *query;			/* in uri; NULL: none */
 	char uri[];
 };
@@ -293,26 +291,10 @@ static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn,
 	                                MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr_in6 *v6;
-	const struct sockaddr_in *v4;
-	char text[INET6_ADDRSTRLEN] = "";
 
 	dst[0] = '\0';
-	if (info == NULL || info->client_addr == NULL)
-		return;
-	v4 = (const struct sockaddr_in *)info->client_addr;
-	v6 = (const struct sockaddr_in6 *)info->client_addr;
-	if (info->client_addr->sa_family == AF_INET) {
-		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
-		snprintf(dst, size, "%s:%u", text, ntohs(v4->sin_port));
-	} else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text,
-		          sizeof(text));
-		snprintf(dst, size, "%s:%u", text, ntohs(v6->sin6_port));
-	} else {
-		inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
-		snprintf(dst, size, "[%s]:%u", text, ntohs(v6->sin6_port));
-	}
+	if (info != NULL && info->client_addr != NULL)
+		addr_print(info->client_addr, dst, size);
 }
 
 /* Called with the request line, the only moment it can be had as sent. */
@@ -425,87 +407,21 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
 
 /* start and stop */
 
-/* getaddrinfo() takes 99999, and listens on 34463. */
-static bool is_port(const char *s)
-{
-	size_t n = strspn(s, "0123456789");
-
-	return n > 0 && n <= 5 && s[n] == '\0' && strtol(s, NULL, 10) <= 65535;
-}
-
-/* "host:port", "[v6]:port" */
-static enum rc parse_addr(const char *text, struct addrinfo **out)
-{
-	struct addrinfo hint = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-		.ai_socktype = SOCK_STREAM
-	};
-	const char *colon = strrchr(text, ':');
-	char host[INET6_ADDRSTRLEN + 20];
-	size_t n = colon != NULL ? (size_t)(colon - text) : 0;
-
-	if (n == 0 || !is_port(colon + 1))
-		return RC_EINVAL;
-	if (text[0] == '[' && n > 2 && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	} else if (memchr(text, ':', n) != NULL) {
-		return RC_EINVAL;	/* an IPv6 address without brackets */
-	}
-	if (n >= sizeof(host))
-		return RC_EINVAL;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	return getaddrinfo(host, colon + 1, &hint, out) == 0 ? RC_OK
-	                                                     : RC_EINVAL;
-}
-
-static int bind_to(const struct addrinfo *ai)
-{
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
-	                SOCK_CLOEXEC, 0);
-	int one = 1, both = 0, err;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (ai->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof(both));
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-	    listen(fd, SOMAXCONN) == 0)
-		return fd;
-	err = errno;
-	close(fd);
-	errno = err;
-	return -1;
-}
-
 static enum rc listen_fd(const char *addr, struct diag *diag, int *out)
 {
 	struct addrinfo *ai;
 	int fd;
 
-	if (parse_addr(addr, &ai) != RC_OK)
+	if (addr_parse(addr, &ai) != RC_OK)
 		return diag_set(diag, RC_EINVAL, "%s: not address:port, "
 		                "like 127.0.0.1:8080 or [::1]:8080", addr);
-	fd = bind_to(ai);
+	fd = addr_bind(ai);
 	freeaddrinfo(ai);
 	if (fd < 0)
 		return diag_set(diag, RC_EIO, "cannot listen on %s: %s", addr,
 		                strerror(errno));
 	*out = fd;
 	return RC_OK;
-}
-
-static uint16_t bound_port(int fd)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
-		return 0;
-	/* The port stands at the same place in both families. */
-	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
 }
 
 /* The URI is handed on as it came: who decodes it knows what it means. */
@@ -562,7 +478,7 @@ enum rc http_start(const struct http_config *cfg,
 		goto out;
 	h->on = *handler;
 	h->max_body = cfg->max_body;
-	h->port = bound_port(fd);
+	h->port = addr_port(fd);
 	h->d = start_daemon(cfg, h, fd);
 	fd = -1;			/* the daemon's, also if it failed */
 	if (h->d == NULL) {
