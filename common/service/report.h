@@ -16,8 +16,9 @@
 struct report {
 	const char *role;		/* "server", "proxy" */
 	const char *version;
-	char http[256], push[IRD_URI_MAX + 1], admin[256];	/* listeners, as URIs; "" none */
-	struct snapshot *head;		/* of the last message; NULL: nothing yet */
+	/* Listeners, as URIs; "" none. */
+	char http[256], push[IRD_URI_MAX + 1], admin[256];
+	struct snapshot *head;		/* of the last message; NULL: none yet */
 	const struct push *subscribers;	/* NULL: no listener */
 	struct status *status;
 	unsigned heartbeat;

@@ -1,0 +1,341 @@
+/* The metrics: flat, a line for each. */
+#include "common/service/report.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/core/vtag.h"
+#include "common/service/report_sub.h"
+
+/* type: "counter", "gauge". The name of a counter ends in _total. */
+static void metric(struct buf *b, const char *name, const char *type,
+                   const char *help)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void sample(struct buf *b, const char *name, double value)
+{
+	buf_printf(b, "%s %.15g\n", name, value);
+}
+
+/* One with one label, whose value is escaped as the format wants. */
+static void labelled(struct buf *b, const char *name, const char *label,
+                     const char *value, double number)
+{
+	buf_printf(b, "%s{%s=\"", name, label);
+	for (; *value != '\0'; value++) {
+		if (*value == '\\' || *value == '"')
+			buf_putc(b, '\\');
+		if (*value == '\n')
+			buf_puts(b, "\\n");
+		else
+			buf_putc(b, *value);
+	}
+	buf_printf(b, "\"} %.15g\n", number);
+}
+
+static void gauge(struct buf *b, const char *name, const char *help,
+                  double value)
+{
+	metric(b, name, "gauge", help);
+	sample(b, name, value);
+}
+
+static void counter(struct buf *b, const char *name, const char *help,
+                    double value)
+{
+	metric(b, name, "counter", help);
+	sample(b, name, value);
+}
+
+/* Up to size - 1 bytes of a file of the kernel's; "" when there is none. */
+static void read_proc(const char *path, char *dst, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(dst, 1, size - 1, f) : 0;
+
+	dst[n] = '\0';
+	if (f)
+		fclose(f);
+}
+
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	if (!d)
+		return 0;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n > 3 ? n - 3 : 0;	/* ".", ".." and this one */
+}
+
+/* Unix seconds; 0 when the kernel does not say: boot time plus the 22nd field
+ * of stat, the 20th after the name in parentheses. */
+static double start_time(void)
+{
+	char stat[1024], boot[16384], *at, *btime;
+
+	read_proc("/proc/self/stat", stat, sizeof(stat));
+	read_proc("/proc/stat", boot, sizeof(boot));
+	at = strrchr(stat, ')');
+	btime = strstr(boot, "\nbtime ");
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	if (!at || !btime)
+		return 0;
+	return strtod(btime + 7, NULL) +
+	       strtod(at, NULL) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+static void process_metrics(struct buf *b)
+{
+	double page = (double)sysconf(_SC_PAGESIZE);
+	struct rlimit files = { 0 };
+	struct rusage use = { 0 };
+	char statm[128], *rest;
+
+	read_proc("/proc/self/statm", statm, sizeof(statm));
+	getrusage(RUSAGE_SELF, &use);
+	getrlimit(RLIMIT_NOFILE, &files);
+	counter(b, "process_cpu_seconds_total", "CPU time used",
+	        seconds(&use.ru_utime) + seconds(&use.ru_stime));
+	gauge(b, "process_virtual_memory_bytes", "Virtual memory",
+	      (double)strtoull(statm, &rest, 10) * page);
+	gauge(b, "process_resident_memory_bytes", "Resident memory",
+	      (double)strtoull(rest, NULL, 10) * page);
+	gauge(b, "process_open_fds", "Open file descriptors", open_files());
+	gauge(b, "process_max_fds", "Most file descriptors that may be open",
+	      (double)files.rlim_cur);
+	gauge(b, "process_start_time_seconds", "When the process began",
+	      start_time());
+}
+
+static bool is_map(const struct snapshot *s, size_t i)
+{
+	return resource_kind(snapshot_at(s, i)) != RESOURCE_DOC;
+}
+
+static void entries(struct buf *b, const struct resource *r, const char *kind,
+                    size_t n)
+{
+	/* an id has no character that would have to be escaped */
+	buf_printf(b, "alto_map_entries{map=\"%s\",kind=\"%s\"} %zu\n",
+	           resource_name(r)->id, kind, n);
+}
+
+static void map_entries(const struct resource *r, struct buf *b)
+{
+	const struct netmap *net = resource_net(r);
+	const struct costmap *cost = resource_cost(r);
+
+	if (net) {
+		entries(b, r, "pids", netmap_pids(net));
+		entries(b, r, "prefixes", netmap_prefixes(net));
+	} else if (cost) {
+		entries(b, r, "pids", costmap_pids(cost));
+		entries(b, r, "cells", costmap_cells(cost));
+	}
+}
+
+/* All samples of a metric have to stand together. */
+static void map_metrics(const struct snapshot *s, struct buf *b)
+{
+	static const char version[] = "alto_map_version";
+	static const char bytes[] = "alto_map_bytes";
+	size_t n = snapshot_count(s);
+
+	metric(b, version, "gauge", "Serial at which a map last changed");
+	for (size_t i = 0; i < n; i++)
+		if (is_map(s, i))
+			labelled(b, version, "map",
+			         resource_name(snapshot_at(s, i))->id,
+			         (double)snapshot_changed(s, i));
+	metric(b, bytes, "gauge", "Size of a map as JSON");
+	for (size_t i = 0; i < n; i++)
+		if (is_map(s, i))
+			labelled(b, bytes, "map",
+			         resource_name(snapshot_at(s, i))->id,
+			         (double)resource_size(snapshot_at(s, i)));
+	metric(b, "alto_map_entries", "gauge", "What a map consists of");
+	for (size_t i = 0; i < n; i++)
+		map_entries(snapshot_at(s, i), b);
+}
+
+static void head_metrics(const struct report *r, int64_t now, struct buf *b)
+{
+	static const char *const all[] = { "fresh", "stale", "expired" };
+	static const char freshness[] = "alto_freshness";
+	const struct state *st = snapshot_state(r->head);
+	int64_t age;
+	const char *is = report_freshness(st, r->heartbeat, now, &age);
+
+	gauge(b, "alto_serial", "Serial of the version that is served",
+	      (double)st->pos.serial);
+	gauge(b, "alto_map_serial", "Serial at which any map last changed",
+	      (double)snapshot_map_serial(r->head));
+	gauge(b, "alto_state_created_timestamp_seconds",
+	      "When the state that is served was signed",
+	      (double)st->created);
+	gauge(b, "alto_state_expires_timestamp_seconds",
+	      "When the state that is served expires", (double)st->expires);
+	metric(b, freshness, "gauge", "1 for what the state that is served is");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		labelled(b, freshness, "state", all[i],
+		         strcmp(is, all[i]) == 0);
+	map_metrics(r->head, b);
+}
+
+struct sub_totals {
+	const struct report *r;
+	uint64_t mono_ms;
+	size_t by_state[SUB_IS_STATES];
+	uint64_t lag_versions;
+	double lag_seconds, pending;
+};
+
+static void add_subscriber(const struct push_info *i, void *arg)
+{
+	struct sub_totals *t = arg;
+	double late = report_sub_seconds(i, t->mono_ms);
+	uint64_t lag;
+
+	t->by_state[report_sub_of(i, t->r->head)]++;
+	t->pending += (double)i->pending;
+	if (report_sub_versions(i, t->r->head, &lag) && lag > t->lag_versions)
+		t->lag_versions = lag;
+	if (late > t->lag_seconds)
+		t->lag_seconds = late;
+}
+
+/* Counts only: a label for each subscriber would tell the network's structure
+ * to all who may read metrics. */
+static void subscriber_metrics(const struct report *r, uint64_t mono_ms,
+                               struct buf *b)
+{
+	struct sub_totals t = { .r = r, .mono_ms = mono_ms };
+	size_t count, bytes;
+	uint64_t oldest;
+
+	push_each(r->subscribers, add_subscriber, &t);
+	push_log(r->subscribers, &count, &bytes, &oldest);
+	metric(b, "alto_subscribers", "gauge", "Subscribers connected");
+	for (int i = 0; i < SUB_IS_STATES; i++)
+		labelled(b, "alto_subscribers", "state",
+			 report_sub_name((enum report_sub)i),
+			 (double)t.by_state[i]);
+	gauge(b, "alto_subscribers_lag_versions_max",
+	      "Versions that the last subscriber is behind",
+	      (double)t.lag_versions);
+	gauge(b, "alto_subscribers_lag_seconds_max",
+	      "Seconds that the last subscriber is behind", t.lag_seconds);
+	gauge(b, "alto_subscribers_pending_bytes",
+	      "Bytes that sockets have not taken", t.pending);
+	gauge(b, "alto_log_updates", "Updates kept for subscribers",
+	      (double)count);
+	gauge(b, "alto_log_bytes", "Bytes of updates kept for subscribers",
+	      (double)bytes);
+}
+
+static void upstream_metrics(const struct status_upstream *u, struct buf *b)
+{
+	static const char reopened[] = "alto_reopened_total";
+
+	gauge(b, "alto_upstream_current", "1: what is served is the upstream's "
+	      "newest", strcmp(u->phase, "current") == 0);
+	gauge(b, "alto_upstream_phase_since_timestamp_seconds",
+	      "When the connection upstream last changed its phase",
+	      (double)u->since);
+	counter(b, "alto_upstream_updates_total", "Updates applied",
+	        (double)u->counts.updates);
+	counter(b, "alto_upstream_refused_total",
+	        "Patches that did not fit and were fetched instead",
+	        (double)u->counts.refused);
+	counter(b, "alto_upstream_heartbeats_total", "Heartbeats received",
+	        (double)u->counts.heartbeats);
+	counter(b, "alto_upstream_fetches_total", "Bodies asked for",
+	        (double)u->counts.fetches);
+	counter(b, "alto_upstream_published_total", "States served from it",
+	        (double)u->counts.published);
+	counter(b, "alto_forks_total", "Same position seen with two contents",
+	        (double)u->counts.forks);
+	metric(b, reopened, "counter", "Connections upstream begun again");
+	for (int i = 0; i < SUB_REASONS; i++)
+		labelled(b, reopened, "reason",
+		         sub_reason_text((enum sub_reason)i),
+		         (double)u->counts.reopened[i]);
+}
+
+static void close_metrics(struct status *st, struct buf *b)
+{
+	static const char name[] = "alto_disconnects_total";
+	const char *reason[STATUS_REASONS];
+	uint64_t count[STATUS_REASONS];
+	size_t n = status_closes(st, reason, count);
+
+	metric(b, name, "counter", "Subscriber connections closed");
+	for (size_t i = 0; i < n; i++)
+		labelled(b, name, "reason", reason[i], (double)count[i]);
+}
+
+static void trouble_metrics(struct status *st, struct buf *b)
+{
+	struct status_trouble t[STATUS_TOPICS];
+	size_t n = status_troubles(st, t);
+
+	metric(b, "alto_trouble", "gauge",
+	       "1 while there is trouble of a kind");
+	for (size_t i = 0; i < n; i++)
+		labelled(b, "alto_trouble", "topic", t[i].topic, 1);
+}
+
+static void counter_metrics(const struct status *st, struct buf *b)
+{
+	for (int i = 0; i < STATUS_COUNTERS_N; i++) {
+		enum status_counter c = (enum status_counter)i;
+		const char *name = status_counter_name(c);
+		size_t n = strlen(name);
+		bool total = n > 6 && strcmp(name + n - 6, "_total") == 0;
+		char full[80];
+
+		snprintf(full, sizeof(full), "alto_%s%s", name,
+		         total ? "" : "_total");
+		counter(b, full, status_counter_help(c),
+		        (double)status_get(st, c));
+	}
+}
+
+void report_metrics(const struct report *r, int64_t now, uint64_t mono_ms,
+                    struct buf *dst)
+{
+	struct status_upstream u;
+
+	metric(dst, "alto_build_info", "gauge", "1, with what is running");
+	buf_printf(dst, "alto_build_info{role=\"%s\",version=\"%s\"} 1\n",
+	           r->role, r->version);
+	process_metrics(dst);
+	gauge(dst, "alto_snapshots_alive", "Versions in memory; slow readers "
+	      "keep old ones", (double)snapshots_alive());
+	gauge(dst, "alto_heartbeat_seconds", "Heartbeat", r->heartbeat);
+	if (r->head)
+		head_metrics(r, now, dst);
+	if (r->subscribers)
+		subscriber_metrics(r, mono_ms, dst);
+	if (status_get_upstream(r->status, &u))
+		upstream_metrics(&u, dst);
+	close_metrics(r->status, dst);
+	trouble_metrics(r->status, dst);
+	counter_metrics(r->status, dst);
+}
