@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/core/snapshot.h"
+#include "common/service/replies.h"
 #include "common/sys/clock.h"
 #include "common/wire/json.h"
 #include "common/wire/media.h"
@@ -610,7 +611,7 @@ static struct snapshot *large(uint64_t serial, unsigned n)
 	struct resource *res[2] = { net_map("pid-b"), NULL };
 
 	res[1] = cost_map("cost", n, res[0]);
-	CU_ASSERT(resource_size(res[1]) > ALTO_FLAT_MAX);
+	CU_ASSERT(resource_size(res[1]) > REPLIES_FLAT_MAX);
 	return snapshot_of(res, 2, serial, clock_wall_s());
 }
 

@@ -15,8 +15,6 @@
 #include "common/service/status.h"
 #include "common/sys/slot.h"
 
-#define ALTO_FLAT_MAX (8u << 20)	/* a body up to this is kept in one piece */
-
 struct alto_http;
 
 struct alto_http_config {
@@ -24,7 +22,8 @@ struct alto_http_config {
 	struct slot *slot;
 	struct status *status;
 	unsigned heartbeat;		/* seconds; max-age is at most this */
-	char push_uri[1025];		/* header ALTO-Push of /directory; "" none */
+	char push_uri[1025];		/* header ALTO-Push of /directory; ""
+					 * none */
 };
 
 MUST_CHECK enum rc alto_http_start(const struct alto_http_config *cfg,
