@@ -6,6 +6,7 @@
 #include "common/net/loop.h"
 #include "common/service/alto_http.h"
 #include "common/service/house.h"
+#include "common/service/options.h"
 #include "common/sys/conf.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
@@ -237,9 +238,9 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	if (!house_options(argc, argv, "alto-proxy",
-	                   "/etc/altocast/alto-proxy.conf", &proxy_settings,
-	                   &p.conf, &status))
+	if (!options_read(argc, argv, "alto-proxy",
+	                  "/etc/altocast/alto-proxy.conf", &proxy_settings,
+	                  &p.conf, &status))
 		return status;
 	if (applier_new(p.conf, &p.applier) != RC_OK)
 		return 1;

@@ -2,12 +2,13 @@
 
 #include <string.h>
 
+#include "common/core/sign.h"
 #include "common/core/vtag.h"
-#include "common/service/house.h"
+#include "common/service/options.h"
 
 static const struct conf_key keys[] = {
-	HOUSE_SETTINGS("0.0.0.0:8090", "127.0.0.1:8091", "127.0.0.1:8092",
-	               "/run/alto-proxy.sock"),
+	OPTIONS_SETTINGS("0.0.0.0:8090", "127.0.0.1:8091", "127.0.0.1:8092",
+	                 "/run/alto-proxy.sock"),
 	{ "", "public-uri", CONF_URI, NULL, 0, 0, CONF_RESTART,
 	  "where clients reach this proxy, ending in \"/\"; the server lists "
 	  "it while it is in sync" },
@@ -83,7 +84,7 @@ static void check(const struct conf *c, struct buf *errors)
 {
 	const char *uri = conf_get_str(c, "public-uri");
 
-	house_check(c, errors);
+	options_check(c, errors);
 	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++)
 		check_upstream(c, (long)i, errors);
 	if (uri && (uri[strlen(uri) - 1] != '/' ||

@@ -4,6 +4,7 @@
 
 #include "common/net/loop.h"
 #include "common/service/house.h"
+#include "common/service/options.h"
 #include "common/sys/conf.h"
 #include "common/sys/log.h"
 #include "server/publisher.h"
@@ -189,9 +190,9 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	if (!house_options(argc, argv, "alto-server",
-	                   "/etc/altocast/alto-server.conf", &server_settings,
-	                   &s.conf, &status))
+	if (!options_read(argc, argv, "alto-server",
+	                  "/etc/altocast/alto-server.conf", &server_settings,
+	                  &s.conf, &status))
 		return status;
 	if (publisher_new(s.conf, &s.publisher) != RC_OK)
 		return 1;

@@ -4,11 +4,11 @@
 
 #include "common/base/enc.h"
 #include "common/core/vtag.h"
-#include "common/service/house.h"
+#include "common/service/options.h"
 
 static const struct conf_key keys[] = {
-	HOUSE_SETTINGS("0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082",
-	               "/run/alto-server.sock"),
+	OPTIONS_SETTINGS("0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082",
+	                 "/run/alto-server.sock"),
 	{ "", "service", CONF_STRING, NULL, 36, 36, CONF_RESTART,
 	  "UUID of the service; made on the first start" },
 	{ "", "heartbeat", CONF_SECONDS, "60", 1, 3600, CONF_RESTART,
@@ -63,7 +63,7 @@ static void check(const struct conf *c, struct buf *errors)
 {
 	const char *service = conf_get_str(c, "service");
 
-	house_check(c, errors);
+	options_check(c, errors);
 	check_maps(c, errors);
 	if (service && !enc_uuid_ok(service))
 		conf_blame(c, errors, "", -1, "service",
