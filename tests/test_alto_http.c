@@ -348,15 +348,6 @@ static void the_directory_says_where_to_subscribe(void)
 	CU_ASSERT(field_is(&r, "Content-Type", MEDIA_DIRECTORY));
 	CU_ASSERT(field_is(&r, "ALTO-Push", "ws://alto.example.net:8081/push"));
 	free(r.head);
-	alto_http_set_push(w.a, "ws://127.0.0.1:4711/push");
-	r = get(&w, "/directory");
-	CU_ASSERT(field_is(&r, "ALTO-Push", "ws://127.0.0.1:4711/push"));
-	free(r.head);
-	alto_http_set_push(w.a, "");
-	r = get(&w, "/directory");
-	CU_ASSERT_PTR_NULL(field(&r, "ALTO-Push"));
-	CU_ASSERT_EQUAL(r.status, 200);
-	free(r.head);
 	world_end(&w);
 }
 

@@ -65,7 +65,6 @@ MUST_CHECK enum rc loop_signal(struct loop *l, int signum,
 MUST_CHECK enum rc loop_watch(struct loop *l, const char *path,
                               void (*cb)(const char *path, void *arg),
                               void *arg);
-void loop_unwatch(struct loop *l, const char *path);
 
 /* --- for the rest of this floor, nobody else ------------------------------ */
 

@@ -111,26 +111,22 @@ static struct watch *watch_alloc(struct loop *l, const char *path)
 	return w;
 }
 
-/* The watch of that path, or NULL. *before is what points to it, NULL for the
- * first one, which the loop itself keeps. */
-static struct watch *watch_find(struct loop *l, const char *path,
-                                struct watch **before)
+static bool is_watched(struct loop *l, const char *path)
 {
-	struct watch *w = *loop_place(l, LOOP_WATCHES);
+	const struct watch *w = *loop_place(l, LOOP_WATCHES);
 
-	for (*before = NULL; w != NULL && strcmp(w->path, path) != 0;
-	     w = w->next)
-		*before = w;
-	return w;
+	while (w != NULL && strcmp(w->path, path) != 0)
+		w = w->next;
+	return w != NULL;
 }
 
 enum rc loop_watch(struct loop *l, const char *path,
                    void (*cb)(const char *path, void *arg), void *arg)
 {
 	void **first = loop_place(l, LOOP_WATCHES);
-	struct watch *w, *before;
+	struct watch *w;
 
-	if (watch_find(l, path, &before) != NULL)
+	if (is_watched(l, path))
 		return RC_EEXIST;
 	w = watch_alloc(l, path);
 	if (w == NULL)
@@ -147,18 +143,4 @@ enum rc loop_watch(struct loop *l, const char *path,
 	w->next = *first;
 	*first = w;
 	return RC_OK;
-}
-
-void loop_unwatch(struct loop *l, const char *path)
-{
-	struct watch *before, *w = watch_find(l, path, &before);
-
-	if (w == NULL)
-		return;
-	if (before != NULL)
-		before->next = w->next;
-	else
-		*loop_place(l, LOOP_WATCHES) = w->next;
-	loop_timer_free(w->retry);
-	loop_close((uv_handle_t *)&w->h);
 }

@@ -279,8 +279,3 @@ void alto_http_turn(struct alto_http *a)
 		replies_turn(a->replies, s);
 	snapshot_unref(s);
 }
-
-void alto_http_set_push(struct alto_http *a, const char *uri)
-{
-	replies_set_push(a->replies, uri);
-}

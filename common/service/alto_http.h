@@ -35,7 +35,5 @@ void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds);
 /* Lets go of the version before, of which maps may be large; call when the slot
  * has a new one, or that waits for the next request. Any thread. */
 void alto_http_turn(struct alto_http *a);
-/* Once the push port is known. Any thread. */
-void alto_http_set_push(struct alto_http *a, const char *uri);
 
 #endif

@@ -51,7 +51,7 @@ struct replies {
 	atomic_uint heartbeat;
 	pthread_mutex_t build, lock;
 	struct version *now;		/* NULL before the first request */
-	char push_uri[2048];		/* under build */
+	char push_uri[2048];
 };
 
 /* bodies */
@@ -489,19 +489,4 @@ void replies_turn(struct replies *all, struct snapshot *s)
 		(void)renew_version(all, s, &old);
 	pthread_mutex_unlock(&all->build);
 	version_free(old);
-}
-
-void replies_set_push(struct replies *all, const char *uri)
-{
-	long at;
-
-	pthread_mutex_lock(&all->build);
-	snprintf(all->push_uri, sizeof(all->push_uri), "%s", uri);
-	at = all->now != NULL ? snapshot_find(all->now->s, DIRECTORY_ID) : -1;
-	if (at >= 0) {
-		pthread_mutex_lock(&all->lock);
-		all->now->answer[at].second = NEVER;
-		pthread_mutex_unlock(&all->lock);
-	}
-	pthread_mutex_unlock(&all->build);
 }

@@ -40,7 +40,6 @@ void replies_turn(struct replies *all, struct snapshot *s);
 
 void replies_set_heartbeat(struct replies *all, unsigned seconds);
 unsigned replies_heartbeat(const struct replies *all);
-void replies_set_push(struct replies *all, const char *uri);
 
 /* Seconds since the state was signed; 0 when that lies ahead. */
 int64_t replies_age(const struct state *st, int64_t now);
