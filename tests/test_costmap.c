@@ -100,6 +100,35 @@ static void cells_land_where_they_belong_in_any_order(void)
 }
 
 /* Rows that leave out, add and turn around destinations, against a matrix. */
+/* The second row is like the first one up to its end. */
+static void the_next_destination_can_be_foreseen(void)
+{
+	struct costbuild *b = builder();
+	struct costmap *m;
+	const char *name;
+	size_t len = 0;
+
+	CU_ASSERT_PTR_NULL(costbuild_expect(b, &len));
+	CU_ASSERT_EQUAL(costbuild_next(b, 1), RC_EINVAL);
+	feed(b, "a:b=1 a=2");
+	CU_ASSERT_PTR_NULL(costbuild_expect(b, &len));
+	CU_ASSERT_EQUAL(costbuild_next(b, 1), RC_EINVAL);
+	CU_ASSERT_EQUAL(row(b, "b"), RC_OK);
+	name = costbuild_expect(b, &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(name);
+	CU_ASSERT_EQUAL(len, 1);
+	CU_ASSERT_EQUAL(name[0], 'b');
+	CU_ASSERT_EQUAL(costbuild_next(b, INFINITY), RC_EINVAL);
+	CU_ASSERT_EQUAL(costbuild_next(b, 3), RC_OK);
+	CU_ASSERT_EQUAL(costbuild_next(b, 4), RC_OK);
+	CU_ASSERT_EQUAL(costbuild_next(b, 5), RC_EINVAL);
+	m = finish(b, NULL);
+	CU_ASSERT_EQUAL(cost(m, "b", "b"), 3);
+	CU_ASSERT_EQUAL(cost(m, "b", "a"), 4);
+	costmap_unref(m);
+	costbuild_free(b);
+}
+
 static void many_rows_in_changing_orders_keep_their_cells(void)
 {
 	enum { N = 60 };
@@ -346,6 +375,8 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "cells land where they belong in any order",
 		  cells_land_where_they_belong_in_any_order },
+		{ "the next destination can be foreseen",
+		  the_next_destination_can_be_foreseen },
 		{ "many rows in changing orders keep their cells",
 		  many_rows_in_changing_orders_keep_their_cells },
 		{ "one cost has one bit pattern",

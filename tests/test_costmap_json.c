@@ -330,6 +330,68 @@ static void a_large_map_survives_the_way_out_and_in(void)
 	buf_free(&text);
 }
 
+/* 4 rows of 8 cells, one of which is odd; gap stands before each of the others. */
+static enum rc read_odd(const char *gap, int at, const char *odd,
+                        const struct costmap *base, struct costmap **out)
+{
+	struct buf text = BUF_INIT(1u << 16);
+	enum { ROWS = 4, CELLS = 8 };
+	enum rc rc;
+
+	buf_puts(&text, "{" META ",\"cost-map\":{");
+	for (int i = 0; i < ROWS * CELLS; i++) {
+		if (i % CELLS == 0)
+			buf_printf(&text, "%s\"pid-00000%d\":{", i ? "}," : "",
+			           i / CELLS);
+		else
+			buf_printf(&text, ",%s", gap);
+		if (i == at)
+			buf_puts(&text, odd);
+		else
+			buf_printf(&text, "\"pid-00000%d\":%d.%d", i % CELLS,
+			           i, i % 7);
+	}
+	buf_puts(&text, "}}}");
+	rc = read_doc(buf_str(&text), base, out);
+	buf_free(&text);
+	return rc;
+}
+
+/* Cells without blanks are taken in a way of their own. */
+static void what_is_odd_is_so_with_blanks_and_without(void)
+{
+	static const char *const odd[] = {
+		"\"pid-000003\":-1", "\"pid-000003\":-0", "\"pid-000003\":1e3",
+		"\"pid-000003\":1e400", "\"pid-000003\":123456789",
+		"\"pid-000003\":0.123456789012", "\"pid-000003\":12345678",
+		"\"pid-000003\":01", "\"pid-000003\":1.", "\"pid-000003\":.5",
+		"\"pid-000003\":+1", "\"pid-000003\":1.2.3", "\"pid-000003\":",
+		"\"pid-000003\":\"1\"", "\"pid-000003\":null",
+		"\"pid-000003\":1;", "\"pid-000003\":1 ", "\"pid-000003\" :1",
+		"\"pid-000003\":\t1", "\"pid-000003\"", "\"pid-000001\":1",
+		"\"pid-00000\\u0033\":1", "\"pid-00003\":1", "\"p d-000003\":1",
+		"\"pid-0000030\":1", "\"pid-000009\":1", "pid-000003:1", "", "}"
+	};
+
+	for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++) {
+		for (int at = 0; at < 32; at++) {
+			struct costmap *with = NULL, *without = NULL;
+			enum rc rc = read_odd(" ", at, odd[k], NULL, &with);
+			struct diag said = diag;
+
+			CU_ASSERT_EQUAL(read_odd("", at, odd[k], with,
+			                         &without), rc);
+			CU_ASSERT_STRING_EQUAL(diag.text, said.text);
+			CU_ASSERT_STRING_EQUAL(diag.pointer, said.pointer);
+			for (uint32_t i = 0; with && without && i < 4; i++)
+				CU_ASSERT_PTR_EQUAL(costmap_row(with, i),
+				                    costmap_row(without, i));
+			costmap_unref(with);
+			costmap_unref(without);
+		}
+	}
+}
+
 static void a_full_buffer_is_told(void)
 {
 	struct costmap *m = map_of("{" META ",\"cost-map\":{\"a\":{\"b\":1}}}");
@@ -421,6 +483,8 @@ int main(void)
 		{ "a document may come in drops", a_document_may_come_in_drops },
 		{ "a large map survives the way out and in",
 		  a_large_map_survives_the_way_out_and_in },
+		{ "what is odd is so with blanks and without",
+		  what_is_odd_is_so_with_blanks_and_without },
 		{ "a full buffer is told", a_full_buffer_is_told },
 		{ "a PID that the network map lacks is named",
 		  a_pid_that_the_network_map_lacks_is_named },

@@ -265,18 +265,32 @@ static size_t names_count(const struct index *names)
 	return names ? index_count(names) : 0;
 }
 
-/* Where the names of the delta stand in a table; true if all are there. */
+static bool name_is(const struct index *in, uint32_t num, const char *name,
+                    size_t len)
+{
+	return num < index_count(in) && index_name_len(in, num) == len &&
+	       memcmp(index_name(in, num), name, len) == 0;
+}
+
+/* Where the names of the delta stand in a table; true if all are there. Those
+ * of a row come in the table's order, often without a gap: the next one is tried
+ * before it is looked up. */
 static bool names_find(const struct index *names, const struct index *in,
                        uint32_t *where)
 {
+	uint32_t next = 0;
 	bool all = true;
 
-	for (uint32_t i = 0; i < names_count(names); i++)
-		if (names == in)
-			where[i] = i;
-		else if (!index_find(in, index_name(names, i),
-		                     index_name_len(names, i), &where[i]))
+	for (uint32_t i = 0; i < names_count(names); i++) {
+		const char *name = index_name(names, i);
+		size_t len = index_name_len(names, i);
+
+		where[i] = next;
+		if (!name_is(in, next, name, len) &&
+		    !index_find(in, name, len, &where[i]))
 			all = false;
+		next = where[i] + 1;
+	}
 	return all;
 }
 
