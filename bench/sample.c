@@ -27,11 +27,17 @@ static double peak_mb(void)
 	return (double)u.ru_maxrss / 1024;
 }
 
+void sample_resume(struct sample *s)
+{
+	s->peak_mb -= peak_mb();
+	s->wall_ms -= clock_ms(CLOCK_MONOTONIC);
+	s->cpu_ms -= clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 void sample_start(struct sample *s)
 {
-	s->peak_mb = -peak_mb();
-	s->wall_ms = -clock_ms(CLOCK_MONOTONIC);
-	s->cpu_ms = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+	s->peak_mb = s->wall_ms = s->cpu_ms = 0;
+	sample_resume(s);
 }
 
 void sample_stop(struct sample *s)
