@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,12 +46,23 @@ static enum rc seed_tables(struct diag *d)
 	return RC_OK;
 }
 
+/* A map is made by one thread and let go by another, whoever reads it last. With
+ * a heap for each thread what is free in one would be of no use in the next, and
+ * a large map would be resident twice. */
+static void share_heap(void)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 enum rc daemon_init(struct diag *d)
 {
 	struct sigaction ign = { .sa_handler = SIG_IGN };
 	enum rc rc;
 
 	umask(077);
+	share_heap();
 	if (sigaction(SIGPIPE, &ign, NULL) != 0)
 		return fail(d, "cannot ignore SIGPIPE");
 	rc = raise_files(d);

@@ -11,10 +11,10 @@
 #include "common/base/diag.h"
 #include "common/base/rc.h"
 
-/* Once, before any thread: ignores SIGPIPE, umask 077, RLIMIT_NOFILE to the
- * hard limit or 2^20, whichever is lower (libwebsockets reads it when its
- * context is made), and a random seed for the hash tables of jansson.
- * RC_EIO. */
+/* Once, before any thread: ignores SIGPIPE, umask 077, one heap for all threads,
+ * RLIMIT_NOFILE to the hard limit or 2^20, whichever is lower (libwebsockets
+ * reads it when its context is made), and a random seed for the hash tables of
+ * jansson. RC_EIO. */
 MUST_CHECK enum rc daemon_init(struct diag *d);
 
 /* Descriptors this process may have open. */
