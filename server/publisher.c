@@ -2,15 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "common/sys/clock.h"
-#include "common/sys/file.h"
-#include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 #include "common/wire/json.h"
 #include "common/wire/state_json.h"
+#include "server/identity.h"
 #include "server/keep.h"
 #include "server/release.h"
 #include "server/source.h"
@@ -388,62 +386,6 @@ uint64_t publisher_tick(struct publisher *p)
 
 /* ---- start ----------------------------------------------------------------- */
 
-static enum rc load_key(struct publisher *p, bool journal_empty,
-                        struct diag *d)
-{
-	const char *state = conf_get_str(p->conf, "state");
-	const char *set = conf_get_str(p->conf, "signing.key");
-	struct diag why = { 0 };
-	char *path = NULL;
-	enum rc rc = file_path_join(set ? "" : state,
-	                            set ? set : "signing.pem", &path);
-
-	if (rc != RC_OK)
-		return rc;
-	rc = keyfile_load(path, &p->o.key, &why);
-	if (rc == RC_ENOENT && journal_empty) {
-		memset(&why, 0, sizeof(why));
-		rc = keyfile_make(path, &p->o.key, &why);
-		if (rc == RC_OK)
-			log_info("key", "made %s thumbprint=%s", path,
-			         sign_key_public(p->o.key)->id);
-	} else if (rc == RC_ENOENT) {
-		diag_set(d, rc, "the journal in %s was signed with a key that "
-		         "is not at %s: put the key back, or start with an "
-		         "empty state directory", state, path);
-	}
-	if (rc != RC_OK && d) {
-		if (!d->text[0])
-			*d = why;
-		if (!d->file[0])
-			memcpy(d->file, why.file, sizeof(d->file));
-	}
-	free(path);
-	return rc;
-}
-
-static enum rc name_service(struct publisher *p, struct diag *d)
-{
-	const char *set = conf_get_str(p->conf, "service");
-	const char *held = p->o.now ? snapshot_state(p->o.now)->service : NULL;
-	uint8_t bytes[16];
-
-	if (held && set && strcmp(set, held) != 0)
-		return diag_set(d, RC_ERULE, "service is set to %s, the journal "
-		                "holds service %s: another service needs "
-		                "another state directory", set, held);
-	if (held || set) {
-		memcpy(p->o.service, held ? held : set, UUID_TEXT + 1);
-		return RC_OK;
-	}
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		return RC_EIO;
-	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-	enc_uuid(bytes, p->o.service);
-	return RC_OK;
-}
-
 static enum rc check_clock(const struct publisher *p, struct diag *d)
 {
 	const struct state *st = snapshot_state(p->o.now);
@@ -521,12 +463,12 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 	p->o.house = h;
 	if (!empty)
 		p->o.now = snapshot_ref(restored->snapshot);
-	rc = load_key(p, empty, d);
+	rc = identity_load(p->conf, empty ? NULL :
+	                   snapshot_state(p->o.now)->service, &p->o.key,
+	                   p->o.service, d);
 	if (rc == RC_OK)
 		rc = keep_load_keys(h->journal, sign_key_public(p->o.key),
 		                    &p->o.own, d);
-	if (rc == RC_OK)
-		rc = name_service(p, d);
 	if (rc == RC_OK && p->o.now)
 		rc = check_clock(p, d);
 	if (rc == RC_OK)
