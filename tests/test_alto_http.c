@@ -431,6 +431,22 @@ static void a_new_version_changes_what_changed(void)
 	world_end(&w);
 }
 
+static void an_old_version_needs_no_request_to_go(void)
+{
+	struct world w;
+	struct reply r;
+
+	serving(&w);
+	alto_http_turn(w.a);		/* nobody asked yet: nothing to do */
+	r = get(&w, "/maps/" NET);
+	free(r.head);
+	slot_publish(w.slot, maps("pid-c", 2, clock_wall_s()));
+	CU_ASSERT_EQUAL(snapshots_alive(), 2);
+	alto_http_turn(w.a);
+	CU_ASSERT_EQUAL(snapshots_alive(), 1);
+	world_end(&w);
+}
+
 static void the_state_document_is_served(void)
 {
 	struct world w;
@@ -729,6 +745,8 @@ int main(void)
 		  a_heartbeat_renews_the_headers_and_keeps_the_etag },
 		{ "a new version changes what changed",
 		  a_new_version_changes_what_changed },
+		{ "an old version needs no request to go",
+		  an_old_version_needs_no_request_to_go },
 		{ "the state document is served", the_state_document_is_served },
 		{ "ids are compared decoded and queries ignored",
 		  ids_are_compared_decoded_and_queries_ignored },

@@ -25,6 +25,7 @@ struct http {
 	struct http_handler on;
 	size_t max_body;
 	uint16_t port;
+	atomic_uint busy;		/* requests under way */
 };
 
 struct field {
@@ -300,7 +301,7 @@ static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 /* Called with the request line, the only moment it can be had as sent. */
 static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 {
-	const struct http *h = arg;
+	struct http *h = arg;
 	size_t n = strlen(uri);
 	struct pending *p = calloc(1, sizeof(*p) + n + 1);
 
@@ -312,6 +313,7 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 	if (p->query != NULL)
 		*p->query++ = '\0';
 	buf_init(&p->body, h->max_body);
+	atomic_fetch_add(&h->busy, 1);
 	return p;
 }
 
@@ -319,8 +321,8 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
                          enum MHD_RequestTerminationCode why)
 {
 	struct pending *p = *cls;
+	struct http *h = arg;
 
-	(void)arg;
 	(void)conn;
 	(void)why;
 	*cls = NULL;
@@ -328,6 +330,7 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
 		return;
 	buf_free(&p->body);
 	free(p);
+	atomic_fetch_sub(&h->busy, 1);
 }
 
 /* A length announced over the ceiling is refused before the body is sent; a
@@ -453,7 +456,7 @@ static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
 		MHD_OPTION_ARRAY, opt,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
 		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
 		MHD_OPTION_END);
 }
 
@@ -521,7 +524,9 @@ void http_stop(struct http *h, unsigned grace_ms)
 	if (h == NULL)
 		return;
 	fd = MHD_quiesce_daemon(h->d);
-	for (unsigned t = 0; t < grace_ms && http_conns(h) > 0;
+	/* Not the connections: clients keep those open for the next
+	 * request. */
+	for (unsigned t = 0; t < grace_ms && atomic_load(&h->busy) > 0;
 	     t += STOP_POLL_MS)
 		nap(STOP_POLL_MS);
 	MHD_stop_daemon(h->d);

@@ -59,26 +59,26 @@ static struct job *next_job(struct pull *p)
 	struct job *j = NULL;
 
 	pthread_mutex_lock(&p->lock);
-	while (!atomic_load(&p->stop)) {
-		uint64_t now = clock_mono_ms();
+	while (!j && !atomic_load(&p->stop)) {
+		struct job *first = p->jobs;
 		struct timespec until;
 
-		j = p->jobs;
-		if (j && j->due_ms <= now) {
-			p->jobs = j->next;
-			p->n--;
-			break;
-		}
-		if (!j) {
+		if (!first) {
 			pthread_cond_wait(&p->bell, &p->lock);
 			continue;
 		}
-		until.tv_sec = (time_t)(j->due_ms / 1000);
-		until.tv_nsec = (long)(j->due_ms % 1000) * 1000000;
+		if (first->due_ms <= clock_mono_ms()) {
+			p->jobs = first->next;
+			p->n--;
+			j = first;
+			continue;
+		}
+		until.tv_sec = (time_t)(first->due_ms / 1000);
+		until.tv_nsec = (long)(first->due_ms % 1000) * 1000000;
 		pthread_cond_timedwait(&p->bell, &p->lock, &until);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return atomic_load(&p->stop) ? (job_free(j), NULL) : j;
+	return j;
 }
 
 static void do_job(struct pull *p, struct job *j)

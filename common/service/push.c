@@ -10,6 +10,7 @@
 #include "common/sys/log.h"
 
 #define SWEEP_MS 1000		/* how often slow subscribers are looked for */
+#define REPLACED_S 10		/* for which one that was replaced stays away */
 
 struct subscriber {
 	struct subscriber *prev, *next;
@@ -217,7 +218,8 @@ static void on_open(struct ws_conn *c, const struct ws_request *rq)
 	feed(s);
 }
 
-/* One name, one subscriber: an older connection is what is left of it. */
+/* One name, one subscriber: an older connection is what is left of it. Should it
+ * be a second proxy after all, the two must not chase each other. */
 static void replace_older(struct subscriber *s)
 {
 	struct subscriber *o;
@@ -225,7 +227,7 @@ static void replace_older(struct subscriber *s)
 	for (o = s->push->all; o; o = o->next) {
 		if (o == s || strcmp(pub_name(o->pub), pub_name(s->pub)) != 0)
 			continue;
-		pub_close(o->pub, CLOSE_REPLACED, 0);
+		pub_close(o->pub, CLOSE_REPLACED, REPLACED_S);
 		feed(o);
 	}
 }

@@ -323,6 +323,14 @@ static void name_journal(const struct journal *j, enum rc rc, struct diag *d)
 	buf_free(&why);
 }
 
+static enum rc any_base(void *arg, const struct journal_base *base)
+{
+	(void)arg;
+	(void)base;
+	return RC_EEXIST;
+}
+
+/* Bases without a state are no empty journal. */
 enum rc restore(struct journal *j, struct restored *out, struct diag *d)
 {
 	struct restoring s = { .journal = j, .d = d };
@@ -330,9 +338,10 @@ enum rc restore(struct journal *j, struct restored *out, struct diag *d)
 	struct state st, start;
 	enum rc rc = get_state(j, META_STATE, &st, NULL);
 
-	if (rc == RC_ENOENT)
+	if (rc == RC_ENOENT && journal_base_each(j, any_base, NULL, d) == RC_OK)
 		return rc;
 	if (rc != RC_OK) {
+		rc = rc == RC_ENOENT ? RC_EDIGEST : rc;
 		diag_set(d, rc, "its signed state cannot be read");
 		name_journal(j, rc, d);
 		return rc;
