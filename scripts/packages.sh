@@ -10,7 +10,7 @@ libzstd-dev libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
 # To run and check the quickstart.
 RUN_PACKAGES="python3 openssl"
 
-TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl python3-websockets
+TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime
 curl xz-utils"
 
 say() { printf '%s\n' "$*"; }
