@@ -319,7 +319,7 @@ static void ctl_free(void *arg)
 }
 
 enum rc ctlsock_listen(struct loop *l, const struct ctlsock_config *config,
-		       struct diag *diag)
+                       struct diag *diag)
 {
 	size_t len = strlen(config->path);
 	struct ctl *ctl;

@@ -33,8 +33,8 @@ static void on_connect_failed(struct ws_conn *c, const char *text, size_t len)
 {
 	if (!c->closing)
 		ws_conn_reason(c, WS_LOST, text != NULL ? text :
-			       "cannot connect", text != NULL ?
-			       strnlen(text, len) : 14);
+		               "cannot connect", text != NULL ?
+		               strnlen(text, len) : 14);
 	lws_set_opaque_user_data(c->wsi, NULL);
 	c->wsi = NULL;
 	loop_timer_set(c->cl->retry, 0, 0);
@@ -195,7 +195,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
 	if (status != 0) {
 		if (!c->closing)
 			ws_conn_reason(c, WS_LOST, uv_strerror(status),
-				       strlen(uv_strerror(status)));
+			               strlen(uv_strerror(status)));
 	} else {
 		c->cl->addrs = c->cl->next_addr = found;
 	}
@@ -277,8 +277,8 @@ static enum rc client_texts(struct ws_client *cl,
 }
 
 static enum rc client_new(struct ws_side *s,
-			  const struct ws_connect_config *cfg,
-			  struct diag *diag, struct ws_client **out)
+                          const struct ws_connect_config *cfg,
+                          struct diag *diag, struct ws_client **out)
 {
 	size_t len = strlen(cfg->uri);
 	struct ws_client *cl = NULL;

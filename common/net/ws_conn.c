@@ -45,7 +45,7 @@ uint64_t ws_conn_now(const struct ws_conn *c)
 }
 
 void ws_conn_reason(struct ws_conn *c, unsigned code, const char *reason,
-		    size_t len)
+                    size_t len)
 {
 	c->code = code;
 	if (len > WS_REASON_MAX) {
@@ -176,7 +176,7 @@ int ws_conn_receive(struct ws_conn *c, const void *data, size_t len)
 	buf_add(&c->in, data, len);
 	if (buf_rc(&c->in) == RC_ENOMEM) {
 		ws_conn_reason(c, WS_LOST, rc_text(RC_ENOMEM),
-			       strlen(rc_text(RC_ENOMEM)));
+		               strlen(rc_text(RC_ENOMEM)));
 		return -1;
 	}
 	if (buf_rc(&c->in) != RC_OK) {
@@ -203,24 +203,24 @@ static int on_peer_close(struct ws_conn *c, const unsigned char *data,
 		ws_conn_reason(c, WS_NO_CODE, "", 0);
 	else
 		ws_conn_reason(c, (unsigned)data[0] << 8 | data[1],
-			       (const char *)data + 2, len - 2);
+		               (const char *)data + 2, len - 2);
 	return 0;
 }
 
 const char *ws_conn_header(struct lws *wsi, enum lws_token_indexes which,
-			   char *dst, size_t size)
+                           char *dst, size_t size)
 {
 	return lws_hdr_copy(wsi, dst, (int)size, which) > 0 ? dst : NULL;
 }
 
 void ws_conn_headers(struct lws *wsi, struct ws_request *rq,
-		     struct ws_headers *h)
+                     struct ws_headers *h)
 {
 	rq->authorization = ws_conn_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION,
-					   h->authorization,
-					   sizeof(h->authorization));
+	                                   h->authorization,
+	                                   sizeof(h->authorization));
 	rq->origin = ws_conn_header(wsi, WSI_TOKEN_ORIGIN, h->origin,
-				    sizeof(h->origin));
+	                            sizeof(h->origin));
 }
 
 int ws_conn_opened(struct ws_conn *c)
@@ -284,7 +284,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user,
 }
 
 enum rc ws_vhost_new(struct ws_side *s, const char *name, bool server,
-		     struct ws_vhost **out)
+                     struct ws_vhost **out)
 {
 	struct lws_context_creation_info info;
 	size_t len = strlen(name);

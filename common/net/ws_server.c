@@ -69,17 +69,17 @@ static int on_upgrade(struct lws *wsi, struct ws_conn *c, const char *what)
 	int status = 0;
 
 	if (ws_conn_header(wsi, WSI_TOKEN_GET_URI, path,
-			   sizeof(path)) == NULL ||
+	                   sizeof(path)) == NULL ||
 	    strcmp(path, c->ls->path) != 0)
 		return refuse(wsi, 404, "Not Found");
 	if (strcasecmp(what, "websocket") != 0 ||
 	    ws_conn_header(wsi, WSI_TOKEN_VERSION, version,
-			   sizeof(version)) == NULL ||
+	                   sizeof(version)) == NULL ||
 	    strcmp(version, "13") != 0)
 		return refuse(wsi, 426, "Upgrade Required");
 	if (lws_hdr_fragment_length(wsi, WSI_TOKEN_PROTOCOL, 1) > 0 ||
 	    !list_has(ws_conn_header(wsi, WSI_TOKEN_PROTOCOL, list,
-				     sizeof(list)), c->ls->vhost->name))
+	                             sizeof(list)), c->ls->vhost->name))
 		return refuse(wsi, 400, "Unknown Subprotocol");
 	ws_conn_headers(wsi, &rq, &h);
 	if (c->on->admit != NULL)

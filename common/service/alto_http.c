@@ -84,8 +84,8 @@ static struct http_reply *out_of_date(const struct alto_http *a,
 	char text[160];
 
 	snprintf(text, sizeof(text), "What is held here was signed %lld s ago "
-		 "and is not valid any more.\n",
-		 (long long)replies_age(st, now));
+	         "and is not valid any more.\n",
+	         (long long)replies_age(st, now));
 	return unavailable(replies_heartbeat(a->replies), text);
 }
 

@@ -65,8 +65,8 @@ static void usage(FILE *to, const char *program, const char *path)
 }
 
 bool options_read(int argc, char **argv, const char *program,
-		  const char *default_config, const struct conf_table *table,
-		  struct conf **conf, int *status)
+                  const char *default_config, const struct conf_table *table,
+                  struct conf **conf, int *status)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },

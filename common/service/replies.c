@@ -213,8 +213,8 @@ static void time_headers(struct headers *h, unsigned heartbeat,
 	snprintf(h->cache, sizeof(h->cache), "max-age=%lld",
 	         (long long)(left > 0 ? left : 0));
 	snprintf(h->status, sizeof(h->status), "%s;age=%lld",
-		 age < (int64_t)STATE_FRESH_BEATS * heartbeat ? "fresh" :
-		 "stale", (long long)age);
+	         age < (int64_t)STATE_FRESH_BEATS * heartbeat ? "fresh" :
+	         "stale", (long long)age);
 }
 
 static enum rc proof_headers(struct headers *h, const struct snapshot *s,

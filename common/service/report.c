@@ -67,7 +67,7 @@ static void put_resource(const struct report *rep, size_t i, struct buf *b)
 	if (changed)
 		member_count(b, "changed", (uint64_t)changed);
 	member_bool(b, "overridden", rep->overridden &&
-		    rep->overridden(n->id, rep->arg));
+	            rep->overridden(n->id, rep->arg));
 	if (net) {
 		member_count(b, "pids", netmap_pids(net));
 		member_count(b, "prefixes", netmap_prefixes(net));
@@ -147,7 +147,7 @@ static void put_subscriber(const struct push_info *i, void *arg)
 	member_str(e->b, "name", pub_name(i->pub));
 	member_str(e->b, "address", i->peer);
 	member_str(e->b, "state", report_sub_name(report_sub_of(i,
-								e->r->head)));
+	                                                        e->r->head)));
 	if (known) {
 		member_str(e->b, "mode", mode_name(pub_mode(i->pub)));
 		member_some(e->b, "reason", pub_reason(i->pub));
@@ -156,7 +156,7 @@ static void put_subscriber(const struct push_info *i, void *arg)
 		put_progress(i, e);
 	}
 	member_count(e->b, "connected-seconds", e->mono_ms > i->connected_ms
-		     ? (e->mono_ms - i->connected_ms) / 1000 : 0);
+	             ? (e->mono_ms - i->connected_ms) / 1000 : 0);
 	member_count(e->b, "updates", c->updates);
 	member_count(e->b, "snapshots", c->snapshots);
 	member_count(e->b, "bytes", c->bytes);
@@ -185,7 +185,7 @@ static void put_upstream(const struct status_upstream *u, struct buf *b)
 	for (int i = 0; i < SUB_REASONS; i++)
 		if (u->counts.reopened[i] > 0)
 			member_count(b, sub_reason_text((enum sub_reason)i),
-				     u->counts.reopened[i]);
+			             u->counts.reopened[i]);
 	buf_puts(b, "}}]");
 }
 
@@ -210,7 +210,7 @@ static void put_counters(const struct status *st, struct buf *b)
 	member_begin(b, "counters", '{');
 	for (int i = 0; i < STATUS_COUNTERS_N; i++)
 		member_count(b, status_counter_name((enum status_counter)i),
-			     status_get(st, (enum status_counter)i));
+		             status_get(st, (enum status_counter)i));
 	buf_putc(b, '}');
 }
 

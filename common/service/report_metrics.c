@@ -234,8 +234,8 @@ static void subscriber_metrics(const struct report *r, uint64_t mono_ms,
 	metric(b, "alto_subscribers", "gauge", "Subscribers connected");
 	for (int i = 0; i < SUB_IS_STATES; i++)
 		labelled(b, "alto_subscribers", "state",
-			 report_sub_name((enum report_sub)i),
-			 (double)t.by_state[i]);
+		         report_sub_name((enum report_sub)i),
+		         (double)t.by_state[i]);
 	gauge(b, "alto_subscribers_lag_versions_max",
 	      "Versions that the last subscriber is behind",
 	      (double)t.lag_versions);

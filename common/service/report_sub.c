@@ -10,7 +10,7 @@ const char *report_sub_name(enum report_sub s)
 }
 
 enum report_sub report_sub_of(const struct push_info *i,
-			      const struct snapshot *head)
+                              const struct snapshot *head)
 {
 	const struct position *acked = pub_acked(i->pub);
 
