@@ -1,0 +1,78 @@
+#include "client/ctl_reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/ctl_table.h"
+
+/* "+2 -1 PIDs" */
+static void add_change(char *dst, size_t size, const json_t *r,
+                       const char *what, const char *shown)
+{
+	char added[40], removed[40];
+	size_t len = strlen(dst);
+
+	snprintf(added, sizeof(added), "%s-added", what);
+	snprintf(removed, sizeof(removed), "%s-removed", what);
+	if (int_of(r, added) == 0 && int_of(r, removed) == 0)
+		return;
+	snprintf(dst + len, size - len, "%s+%" PRId64 " -%" PRId64 " %s",
+	         len ? ", " : "", int_of(r, added), int_of(r, removed), shown);
+}
+
+static void cell_change(struct table *t, const json_t *r)
+{
+	char s[300] = "";
+
+	if (int_of(r, "cells-changed") > 0)
+		snprintf(s, sizeof(s), "%s changed",
+		         count_of(int_of(r, "cells-changed"), "cell",
+		                  "cells").s);
+	add_change(s, sizeof(s), r, "pids", "PIDs");
+	add_change(s, sizeof(s), r, "prefixes", "prefixes");
+	add_change(s, sizeof(s), r, "cells", "cells");
+	table_cell(t, s);
+}
+
+static void print_changes(const json_t *a)
+{
+	const json_t *list = json_object_get(a, "resources"), *r;
+	struct table t;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	TABLE(&t, "ID", "FROM", "TO", "CHANGE");
+	json_array_foreach(list, i, r) {
+		table_cell(&t, text_of(r, "id"));
+		table_tag(&t, text_of(r, "from"));
+		table_tag(&t, text_of(r, "to"));
+		cell_change(&t, r);
+	}
+	table_print(&t);
+}
+
+void ctl_reload(const json_t *a)
+{
+	int64_t delta = int_of(a, "delta-bytes"), full =
+		int_of(a, "full-bytes");
+
+	if (json_is_true(json_object_get(a, "changed"))) {
+		printf("serial %" PRId64 " published in %.1f ms\n",
+		       int_of(a, "serial"), number_of(a, "ms"));
+		print_changes(a);
+		printf("  %s of delta for %s", size_of(delta).s,
+		       count_of(int_of(a, "subscribers"), "subscriber",
+		                "subscribers").s);
+		if (full > 0)
+			printf("; %s in full (%.2g %%)", size_of(full).s,
+			       100 * (double)delta / (double)full);
+		putchar('\n');
+	} else {
+		printf("nothing changed: serial %" PRId64 " stays\n",
+		       int_of(a, "serial"));
+	}
+	ctl_list(stdout, "  warning: ", json_object_get(a, "warnings"));
+}
