@@ -134,7 +134,7 @@ static void many_rows_in_changing_orders_keep_their_cells(void)
 	enum { N = 60 };
 	struct costbuild *b = builder();
 	struct costmap *m;
-	char src[8], dst[8];
+	char src[32], dst[32];
 	size_t cells = 0;
 
 	for (int i = 0; i < N; i++) {

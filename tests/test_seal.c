@@ -169,7 +169,7 @@ static void numbers_are_those_of_the_vectors(void)
 static struct index *names_of(const uint8_t *used, size_t n)
 {
 	struct index *ix = NULL;
-	char name[8];
+	char name[32];
 
 	CU_ASSERT_EQUAL_FATAL(index_new(PIDS, &ix), RC_OK);
 	for (size_t i = 0; i < n; i++) {

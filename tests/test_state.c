@@ -594,7 +594,7 @@ static struct snapshot *snapshot_of(size_t n)
 	const uint64_t changed[16] = { 0 };
 	struct state st = parts();
 	struct snapshot *s = NULL, *out = NULL;
-	char body[32], id[8];
+	char body[32], id[32];
 
 	CU_ASSERT_FATAL(n <= 16);
 	for (size_t i = 0; i < n; i++) {

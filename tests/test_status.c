@@ -115,7 +115,7 @@ static void more_topics_than_there_is_room_for_do_no_harm(void)
 {
 	struct status *st = made();
 	struct status_trouble t[STATUS_TOPICS];
-	char topic[16];
+	char topic[32];
 
 	for (int i = 0; i < STATUS_TOPICS + 3; i++) {
 		snprintf(topic, sizeof(topic), "topic %d", i);
@@ -149,7 +149,7 @@ static void a_server_has_no_upstream_and_a_proxy_has(void)
 
 static void reasons_beyond_the_room_count_as_other(void)
 {
-	static char text[STATUS_REASONS + 8][16];
+	static char text[STATUS_REASONS + 8][32];
 	struct status *st = made();
 	const char *reason[STATUS_REASONS];
 	uint64_t count[STATUS_REASONS], all = 0;
