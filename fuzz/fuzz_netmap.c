@@ -2,7 +2,7 @@
  * taken again and gives the same bytes.
  *
  *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *       fuzz/fuzz_netmap.c common/wire/{scan,netmap_json}.c \
+ *       fuzz/fuzz_netmap.c common/wire/{scan_*,netmap_json}.c \
  *       common/core/{prefix,vtag,digest,merkle,row,netmap}.c \
  *       common/base/{rc,buf,diag,index}.c -lcrypto
  */

@@ -2,7 +2,7 @@
  * and both ways judge the same.
  *
  *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *       fuzz/fuzz_scan.c common/wire/scan.c common/base/{rc,diag,buf}.c
+ *       fuzz/fuzz_scan.c common/wire/scan_*.c common/base/{rc,diag,buf}.c
  */
 #include <stdint.h>
 #include <stdlib.h>
