@@ -18,7 +18,7 @@ struct report {
 	const char *version;
 	/* Listeners, as URIs; "" none. */
 	char http[256], push[IRD_URI_MAX + 1], admin[256];
-	struct snapshot *head;		/* of the last message; NULL: none yet */
+	struct snapshot *head;		/* of the last message, or NULL */
 	const struct push *subscribers;	/* NULL: no listener */
 	struct status *status;
 	unsigned heartbeat;

@@ -19,7 +19,7 @@ struct conf_value {
 	char *text;		/* STRING, PATH, LISTEN, URI */
 	int64_t num;		/* BOOL, INT, SIZE, SECONDS */
 	char **items;		/* STRINGS, PATHS, URIS */
-	struct conf_value **elems;	/* LIST: each has a value for every row */
+	struct conf_value **elems; /* LIST: each a value for every row */
 	size_t n;		/* of items or elems */
 	size_t line;		/* of the setting, else of its group */
 	bool seen;		/* the file says something, good or bad */
