@@ -2,10 +2,12 @@
 #include "common/net/http.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/suite.h"
@@ -506,6 +508,75 @@ static void tags_are_compared_weakly(void)
 	CU_ASSERT_FALSE(http_etag_match(NULL, "\"a\""));
 }
 
+/* Sends a byte of text every 50 ms until the other end closes: the seconds that
+ * took, 0 if it never did. */
+static unsigned drip(uint16_t port, const char *start, const char *text)
+{
+	const struct timespec pause = { 0, 50000000 };
+	int fd = dial(port);
+	unsigned i;
+	char c;
+
+	put(fd, start);
+	for (i = 1; i <= 200; i++) {
+		(void)!send(fd, &text[i % strlen(text)], 1, MSG_NOSIGNAL);
+		nanosleep(&pause, NULL);
+		if (recv(fd, &c, 1, MSG_DONTWAIT) == 0 ||
+		    (errno != EAGAIN && errno != EWOULDBLOCK))
+			break;
+		errno = EAGAIN;
+	}
+	close(fd);
+	return i > 200 ? 0 : 1 + i / 20;
+}
+
+static void a_request_sent_drop_by_drop_is_cut_off(void)
+{
+	const struct http_config cfg = {
+		.addr = "127.0.0.1:0", .threads = 2, .max_conns = 200,
+		.timeout_s = 1, .header_s = 1, .body_s = 1, .max_body = MAX_BODY
+	};
+	const struct http_handler on = { route, NULL };
+	struct http *h = NULL;
+	int calls = atomic_load(&seen.calls);
+	unsigned s;
+
+	CU_ASSERT_EQUAL_FATAL(http_start(&cfg, &on, NULL, &h), RC_OK);
+	s = drip(http_port(h), "", "xyz");
+	CU_ASSERT(s > 0 && s < 5);
+	s = drip(http_port(h), "GET / HTTP/1.1\r\nHost: a\r\nX: ", "y");
+	CU_ASSERT(s > 0 && s < 5);
+	s = drip(http_port(h), "POST / HTTP/1.1\r\nHost: a\r\n"
+	         "Content-Length: 999\r\n\r\n", "z");
+	CU_ASSERT(s > 0 && s < 5);
+	CU_ASSERT_EQUAL(atomic_load(&seen.calls), calls);
+	http_stop(h, 100);
+}
+
+static void a_deadline_leaves_honest_requests_alone(void)
+{
+	const struct http_config cfg = {
+		.addr = "127.0.0.1:0", .threads = 1, .max_conns = 20,
+		.timeout_s = 3, .header_s = 1, .body_s = 1, .max_body = MAX_BODY
+	};
+	static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	const struct timespec idle = { 1, 800000000 };
+	const struct http_handler on = { route, NULL };
+	struct http *h = NULL;
+	char answer[1000];
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(http_start(&cfg, &on, NULL, &h), RC_OK);
+	fd = dial(http_port(h));
+	put(fd, get);
+	CU_ASSERT(read(fd, answer, sizeof(answer)) > 0);
+	nanosleep(&idle, NULL);		/* between requests it may be idle */
+	put(fd, get);
+	CU_ASSERT(read(fd, answer, sizeof(answer)) > 0);
+	close(fd);
+	http_stop(h, 100);
+}
+
 static int make_replies(void)
 {
 	const struct http_bytes whole = { big, BIG, count_free, NULL };
@@ -533,6 +604,10 @@ int main(void)
 		{ "a body over the ceiling gets 413",
 		  a_body_over_the_ceiling_gets_413 },
 		{ "an endless body is cut off", an_endless_body_is_cut_off },
+		{ "a request sent drop by drop is cut off",
+		  a_request_sent_drop_by_drop_is_cut_off },
+		{ "a deadline leaves honest requests alone",
+		  a_deadline_leaves_honest_requests_alone },
 		{ "one reply serves 64 at once", one_reply_serves_64_at_once },
 		{ "a body lives until the last byte has gone",
 		  a_body_lives_until_the_last_byte_has_gone },

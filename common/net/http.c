@@ -14,6 +14,7 @@
 
 #include "common/base/buf.h"
 #include "common/net/addr.h"
+#include "common/net/http_due.h"
 
 #define THREADS_MAX 64
 #define READ_BLOCK 65536	/* bytes asked of a reader at once */
@@ -24,6 +25,8 @@ struct http {
 	struct MHD_Daemon *d;
 	struct http_handler on;
 	size_t max_body;
+	unsigned first_ms, next_ms, body_ms;	/* for a header, a body */
+	struct http_due *due;
 	uint16_t port;
 	atomic_uint busy;		/* requests under way */
 };
@@ -298,6 +301,37 @@ static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 		addr_print(info->client_addr, dst, size);
 }
 
+/* Called before a connection's first byte and after its last, when its socket
+ * is still open. */
+static void on_conn(void *arg, struct MHD_Connection *conn, void **ctx,
+                    enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *info;
+	struct http *h = arg;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*ctx != NULL)
+			http_due_leave(h->due, *ctx);
+		*ctx = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info == NULL)
+		return;
+	*ctx = http_due_join(h->due, info->connect_fd, h->first_ms);
+	if (*ctx == NULL)		/* memory: none without a deadline */
+		shutdown(info->connect_fd, SHUT_RDWR);
+}
+
+static void set_due(struct MHD_Connection *conn, unsigned ms)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn,
+	                                MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	if (info != NULL)
+		http_due_set(info->socket_context, ms);
+}
+
 /* Called with the request line, the only moment it can be had as sent. */
 static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 {
@@ -323,8 +357,8 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
 	struct pending *p = *cls;
 	struct http *h = arg;
 
-	(void)conn;
 	(void)why;
+	set_due(conn, h->next_ms);
 	*cls = NULL;
 	if (p == NULL)
 		return;
@@ -342,6 +376,7 @@ static enum MHD_Result on_head(struct MHD_Connection *conn,
 	                                              "Content-Length");
 
 	p->seen = true;
+	set_due(conn, h->body_ms);
 	print_peer(conn, p->peer, sizeof(p->peer));
 	if (len != NULL && strtoull(len, NULL, 10) > h->max_body)
 		return queue_bare(conn, MHD_HTTP_CONTENT_TOO_LARGE);
@@ -381,6 +416,7 @@ static enum MHD_Result on_complete(struct MHD_Connection *conn,
 	struct http_reply *r;
 	enum MHD_Result res;
 
+	set_due(conn, 0);
 	if (p->too_big)
 		return queue_bare(conn, MHD_HTTP_CONTENT_TOO_LARGE);
 	r = h->on.reply(&rq, h->on.arg);
@@ -457,6 +493,7 @@ static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
 		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+		MHD_OPTION_NOTIFY_CONNECTION, on_conn, h,
 		MHD_OPTION_END);
 }
 
@@ -481,7 +518,14 @@ enum rc http_start(const struct http_config *cfg,
 		goto out;
 	h->on = *handler;
 	h->max_body = cfg->max_body;
+	h->first_ms = 1000 * cfg->header_s;
+	h->next_ms = cfg->header_s > 0 && cfg->timeout_s > 0
+		? 1000 * (cfg->timeout_s + cfg->header_s) : 0;
+	h->body_ms = 1000 * cfg->body_s;
 	h->port = addr_port(fd);
+	rc = http_due_new(&h->due);
+	if (rc != RC_OK)
+		goto out;
 	h->d = start_daemon(cfg, h, fd);
 	fd = -1;			/* the daemon's, also if it failed */
 	if (h->d == NULL) {
@@ -493,6 +537,8 @@ enum rc http_start(const struct http_config *cfg,
 out:
 	if (fd >= 0)
 		close(fd);
+	if (h != NULL)
+		http_due_free(h->due);
 	free(h);
 	return rc;
 }
@@ -530,6 +576,7 @@ void http_stop(struct http *h, unsigned grace_ms)
 	     t += STOP_POLL_MS)
 		nap(STOP_POLL_MS);
 	MHD_stop_daemon(h->d);
+	http_due_free(h->due);
 	if (fd >= 0)
 		close(fd);
 	free(h);

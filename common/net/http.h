@@ -26,6 +26,10 @@ struct http_config {
 	unsigned max_conns;		/* over all threads, no fewer than those */
 	unsigned max_conns_per_addr;	/* 0: no limit of its own */
 	unsigned timeout_s;		/* of inactivity */
+	unsigned header_s;		/* from the accept, or from the end of
+					 * timeout_s after the last request, to
+					 * the end of the header; 0: any time */
+	unsigned body_s;		/* for the body after it; 0: any time */
 	size_t max_body;		/* of a request; more gets 413 */
 };
 
