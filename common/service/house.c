@@ -21,6 +21,9 @@
 #define BOX_BYTES (512u << 20)
 #define CLOSING_MS 20		/* for close frames to leave */
 #define STOP_MS 2000		/* for subscribers to read their good-bye */
+#define HEADER_S 10		/* for a client to send its request line and
+				 * headers, */
+#define BODY_S 30		/* and its body */
 #define RECEIVED_MAX (2u << 20)	/* bytes of a frame from a subscriber */
 
 /* What lives only while house_run() does. */
@@ -335,6 +338,7 @@ static enum rc open_http(struct house *h, struct diag *d)
 			.max_conns_per_addr = (unsigned)conf_get_int(c,
 				"http.connections-per-address"),
 			.timeout_s = (unsigned)conf_get_int(c, "http.timeout"),
+			.header_s = HEADER_S, .body_s = BODY_S,
 			.max_body = 1u << 20,
 		},
 		.slot = h->slot, .status = h->status,
@@ -342,7 +346,9 @@ static enum rc open_http(struct house *h, struct diag *d)
 	};
 	struct http_config admin = {
 		.addr = conf_get_str(c, "admin.listen"), .threads = 1,
-		.max_conns = 64, .timeout_s = 15, .max_body = 1024,
+		/* Idle ones must not keep a monitor out for long. */
+		.max_conns = 256, .timeout_s = 5, .header_s = 2, .body_s = 2,
+		.max_body = 1024,
 	};
 	enum rc rc;
 
