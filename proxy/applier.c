@@ -15,9 +15,12 @@
 
 #define KIND_DISCOVER	1
 #define KIND_BODY	2
-#define FETCH_TIMEOUT_MS 600000
-#define DISCOVER_TIMEOUT_MS 20000
+#define FETCH_TIMEOUT_MS 20000
+#define FETCH_RATE	(64u << 10)	/* bytes a second, at least */
+#define FETCH_SLACK	(1u << 20)	/* bytes */
+#define MISSES_MAX	2	/* before the directory is asked again */
 #define TOO_BIG		"1009"	/* close code of a frame over our ceiling */
+#define HEARTBEAT_S	60	/* until an IRD says */
 #define SILENT_BEATS	3	/* heartbeats without a frame: it is gone */
 
 struct applier {
@@ -32,7 +35,10 @@ struct applier {
 	uint64_t conn;			/* of the connection that counts */
 	bool open;
 	uint64_t heard_ms, beat_ms;	/* monotonic */
-	unsigned heartbeat;		/* the restored IRD's, then hello's */
+	unsigned heartbeat;		/* of the IRD that is served; 0: none is */
+	unsigned told_beat;
+	struct frame_path told_path;
+	unsigned misses;		/* connections since one that led on */
 	struct status_upstream shown;
 	atomic_bool lost;		/* the outcome of a fetch */
 };
@@ -91,19 +97,20 @@ static void tell(struct applier *a, int kind, const char *text, size_t len,
 	house_to_loop(a->house, &m->msg);
 }
 
+/* Its path, as it says itself, and the heartbeat as the signed IRD says. */
 static void tell_hello(struct applier *a)
 {
 	const struct frame_path *path = sub_path(a->sub);
 	struct msg_hello *m;
 
-	if (sub_heartbeat(a->sub) == 0 ||
-	    (a->heartbeat == sub_heartbeat(a->sub) && a->shown.since &&
-	     strcmp(a->shown.phase, "hello") != 0))
+	if (a->told_beat == a->heartbeat &&
+	    memcmp(&a->told_path, path, sizeof(*path)) == 0)
 		return;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return;
-	a->heartbeat = sub_heartbeat(a->sub);
+	a->told_beat = a->heartbeat;
+	a->told_path = *path;
 	m->msg.kind = MSG_HELLO;
 	m->msg.size = sizeof(*m);
 	m->path = *path;
@@ -143,6 +150,22 @@ static enum rc write_keys(struct journal *j, void *arg, struct diag *d)
 	return rc;
 }
 
+static unsigned ird_heartbeat(const struct snapshot *s)
+{
+	struct resource *r = snapshot_get(s, DIRECTORY_ID);
+	struct ird *ird = NULL;
+	unsigned beat = 0;
+	char *text = NULL;
+	size_t len;
+
+	if (r && body_flat(r, JSON_SMALL_MAX, &text, &len) == RC_OK &&
+	    ird_read(text, len, &ird, NULL) == RC_OK)
+		beat = ird_redistribution(ird)->heartbeat;
+	ird_free(ird);
+	free(text);
+	return beat;
+}
+
 static enum rc serve(struct applier *a, const struct sub_act *act)
 {
 	const struct state *st = snapshot_state(act->next);
@@ -175,9 +198,13 @@ static enum rc serve(struct applier *a, const struct sub_act *act)
 		log_info("publish", "serial=%llu session=%.8s updates=%zu%s",
 		         (unsigned long long)st->pos.serial, st->pos.session,
 		         act->n_updates, act->jump ? " by snapshot" : "");
+	if (!a->now || snapshot_get(a->now, DIRECTORY_ID) !=
+	    snapshot_get(act->next, DIRECTORY_ID))
+		a->heartbeat = ird_heartbeat(act->next);
 	snapshot_ref(act->next);
 	snapshot_unref(a->now);
 	a->now = act->next;
+	a->misses = 0;
 	return RC_OK;
 }
 
@@ -202,20 +229,31 @@ static void on_fetched(struct pull_result *r, void *arg)
 		atomic_store(&a->lost, true);
 }
 
+/* A body is fetched in the time that a slow line needs for it, and no more of it
+ * is taken than one that has doubled since it was ordered. */
+static void bound(const struct applier *a, uint64_t size,
+                  struct pull_request *rq)
+{
+	uint64_t most = size * 2 + FETCH_SLACK;
+
+	rq->max_body = most < a->body_max ? (size_t)most : a->body_max;
+	rq->timeout_ms = FETCH_TIMEOUT_MS +
+	                 (unsigned)(rq->max_body / FETCH_RATE) * 1000;
+}
+
 static enum rc fetch(struct applier *a, int kind, const char *id,
-                     const char *uri, bool no_cache, unsigned within)
+                     const char *uri, uint64_t size, bool no_cache,
+                     unsigned within)
 {
 	struct buf url = BUF_INIT(HTTPC_URL_MAX);
 	struct pull_request rq = {
 		.kind = kind, .id = id, .no_cache = no_cache,
-		.authorization = NULL, .max_body = a->body_max,
-		.timeout_ms = kind == KIND_BODY ? FETCH_TIMEOUT_MS :
-		              DISCOVER_TIMEOUT_MS,
 		.within_ms = within * 1000, .done = on_fetched, .arg = a,
 	};
 	/* What comes from the wire cannot lead to another origin. */
 	enum rc rc = httpc_url_join(a->directory, uri, true, &url);
 
+	bound(a, size, &rq);
 	if (rc == RC_OK) {
 		rq.url = buf_str(&url);
 		rc = pull_get(a->house->pull, &rq, NULL);
@@ -227,8 +265,8 @@ static enum rc fetch(struct applier *a, int kind, const char *id,
 static void start_fetch(struct applier *a, const struct sub_act *act)
 {
 	const char *uri = act->uri[0] ? act->uri : a->directory;
-	enum rc rc = fetch(a, KIND_BODY, act->id, uri, act->no_cache,
-	                   act->within);
+	enum rc rc = fetch(a, KIND_BODY, act->id, uri, act->size,
+	                   act->no_cache, act->within);
 	struct sub_body none = { .id = act->id };
 
 	if (rc == RC_OK)
@@ -311,20 +349,26 @@ static void connect_to(struct applier *a, const char *uri)
 		tell(a, MSG_DO_PAUSE, NULL, 0, 0);
 		return;
 	}
-	snprintf(a->shown.push, sizeof(a->shown.push), "%s", uri);
+	if (uri != a->shown.push)
+		snprintf(a->shown.push, sizeof(a->shown.push), "%s", uri);
 	show(a, "connecting", NULL);
 	tell(a, MSG_DO_CONNECT, uri, strlen(uri), 0);
 }
 
 static void on_due(struct applier *a)
 {
-	if (a->push) {
-		connect_to(a, a->push);
+	const char *known = a->push ? a->push : a->shown.push;
+
+	/* Where it was last: the directory need not be asked each time, and may
+	 * not answer just now. */
+	if (a->push || (known[0] && a->misses++ < MISSES_MAX)) {
+		connect_to(a, known);
 		return;
 	}
+	a->misses = 0;
 	show(a, "discovering", NULL);
-	if (fetch(a, KIND_DISCOVER, DIRECTORY_ID, a->directory, true, 0) !=
-	    RC_OK)
+	if (fetch(a, KIND_DISCOVER, DIRECTORY_ID, a->directory,
+	          JSON_SMALL_MAX / 2, true, 0) != RC_OK)
 		tell(a, MSG_DO_PAUSE, NULL, 0, 1);
 }
 
@@ -447,7 +491,7 @@ void applier_message(struct applier *a, struct msg *m)
 uint64_t applier_tick(struct applier *a)
 {
 	uint64_t now = clock_mono_ms();
-	uint64_t beat = (a->heartbeat ? a->heartbeat : 60) * 1000ull;
+	uint64_t beat = (a->heartbeat ? a->heartbeat : HEARTBEAT_S) * 1000ull;
 	struct diag d = { 0 };
 
 	if (a->now && publish_tidy(&a->house->publish, a->now, &d) != RC_OK)
@@ -528,22 +572,6 @@ static enum rc load_keys(struct applier *a, struct keys *k, struct diag *d)
 	buf_free(&text);
 	return rc == RC_OK ? rc : diag_set(d, rc, "the journal's list of keys "
 	                                   "is damaged");
-}
-
-static unsigned ird_heartbeat(const struct snapshot *s)
-{
-	struct resource *r = snapshot_get(s, DIRECTORY_ID);
-	struct ird *ird = NULL;
-	unsigned beat = 0;
-	char *text = NULL;
-	size_t len;
-
-	if (r && body_flat(r, JSON_SMALL_MAX, &text, &len) == RC_OK &&
-	    ird_read(text, len, &ird, NULL) == RC_OK)
-		beat = ird_redistribution(ird)->heartbeat;
-	ird_free(ird);
-	free(text);
-	return beat;
 }
 
 enum rc applier_start(struct applier *a, struct house *h,

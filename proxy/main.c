@@ -93,6 +93,8 @@ static void on_connect(struct proxy *p, const char *uri)
 static void on_hello(struct proxy *p, const struct msg_hello *m)
 {
 	push_set_path(p->house.push, &m->path);
+	if (m->heartbeat == 0)
+		return;
 	push_set_heartbeat(p->house.push, m->heartbeat);
 	alto_http_set_heartbeat(p->house.http, m->heartbeat);
 	p->house.report.heartbeat = m->heartbeat;

@@ -944,7 +944,9 @@ static bool act_send(struct sub *s, struct sub_act *act)
 
 static enum rc act_fetch(struct sub *s, struct sub_act *act)
 {
-	const char *id, *uri;
+	const char *id, *uri, *leaf;
+	struct resource_name name;
+	uint64_t order;
 
 	if (s->phase != STREAM)
 		return RC_OK;
@@ -965,6 +967,9 @@ static enum rc act_fetch(struct sub *s, struct sub_act *act)
 		}
 		memcpy(act->uri, uri, strlen(uri) + 1);
 	}
+	leaf = work_asked(s->work, id, &order);
+	if (leaf && leaf_read(leaf, strlen(leaf), &name, NULL) == RC_OK)
+		act->size = name.size;
 	act->what = SUB_FETCH;
 	s->counts.fetches++;
 	return RC_OK;

@@ -67,6 +67,8 @@ struct sub_act {
 	char uri[IRD_URI_MAX + 1];	/* FETCH */
 	bool no_cache;			/* FETCH */
 	unsigned within;		/* FETCH: spread over so many seconds */
+	uint64_t size;			/* FETCH: bytes of the body ordered; one that
+					 * is ahead of the order may have others */
 	struct snapshot *next;		/* PUBLISH: lent */
 	struct update *const *updates;	/* PUBLISH: lent; lead from the state
 					 * served before to next, */

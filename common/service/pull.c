@@ -9,6 +9,10 @@
 
 #include "common/sys/clock.h"
 
+/* One that gives less holds up those behind it. */
+#define LOW_SPEED	8192	/* bytes a second */
+#define LOW_SPEED_S	10
+
 struct job {
 	struct job *next;
 	uint64_t due_ms;		/* monotonic */
@@ -122,8 +126,8 @@ enum rc pull_new(const struct pull_options *opt, struct pull **out)
 	struct httpc_options ho = {
 		.ca_file = opt->ca_file,
 		.user_agent = opt->user_agent,
-		.low_speed = 100,
-		.low_speed_s = 30,
+		.low_speed = LOW_SPEED,
+		.low_speed_s = LOW_SPEED_S,
 	};
 	struct pull *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;

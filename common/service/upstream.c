@@ -197,6 +197,9 @@ void upstream_pause(struct upstream *u, unsigned retry_after_s)
 
 	if (u->left)
 		return;
+	/* Whoever is at the other end does not decide how long we stay away. */
+	if (least > u->cfg.backoff_max_ms)
+		least = u->cfg.backoff_max_ms;
 	for (unsigned i = 0; i < u->tries && top < u->cfg.backoff_max_ms; i++)
 		top *= 2;
 	if (top > u->cfg.backoff_max_ms)

@@ -55,8 +55,8 @@ void upstream_send(struct upstream *u, uint64_t conn, const char *text,
 void upstream_close(struct upstream *u, uint64_t conn, int code,
                     const char *reason);
 
-/* After a pause MSG_UP_DUE comes: full jitter in 0 .. min * 2^tries, capped at
- * max, but not below retry_after. */
+/* After a pause MSG_UP_DUE comes: retry_after (at most max), and full jitter in
+ * 0 .. min * 2^tries (at most max). */
 void upstream_pause(struct upstream *u, unsigned retry_after_s);
 /* Something was served: the next pause starts from the minimum. */
 void upstream_good(struct upstream *u);
