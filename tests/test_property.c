@@ -23,6 +23,7 @@
 #define POOL 240	/* prefixes; the first two are 0.0.0.0/0, ::/0 */
 #define RUNS 60
 #define STEPS 6
+#define HISTORY 24
 #define NOBODY (-1)
 #define TEXT_MAX (16u << 20)
 
@@ -568,6 +569,42 @@ static void any_version_leads_to_any_other(void)
 		drop(&v[i]);
 }
 
+/* A subscriber may stand anywhere in the history: from every version that is kept
+ * the deltas after it give the newest, also back to what was once removed. */
+static void every_version_and_its_deltas_give_the_newest(void)
+{
+	struct version v[HISTORY];
+	struct change c[HISTORY - 1];
+	struct world w;
+
+	make_pool();
+	random_world(&w);
+	v[0] = build(&w, NULL);
+	for (int i = 1; i < HISTORY; i++) {
+		edit_world(&w);
+		v[i] = build(&w, &v[i - 1]);
+		make_change(&c[i - 1], &v[i - 1], &v[i]);
+	}
+	for (int from = 0; from < HISTORY; from++) {
+		struct version now = { resource_ref(v[from].net),
+		                       resource_ref(v[from].cost) };
+
+		for (int i = from; i < HISTORY - 1; i++) {
+			struct version next = received(&now, &c[i]);
+
+			drop(&now);
+			now = next;
+		}
+		same_body(now.net, v[HISTORY - 1].net);
+		same_body(now.cost, v[HISTORY - 1].cost);
+		drop(&now);
+	}
+	for (int i = 0; i < HISTORY; i++)
+		drop(&v[i]);
+	for (int i = 0; i < HISTORY - 1; i++)
+		drop_change(&c[i]);
+}
+
 int main(void)
 {
 	const char *s = getenv("ALTOCAST_SEED");
@@ -577,6 +614,8 @@ int main(void)
 		{ "the rounds saw every form", the_rounds_saw_every_form },
 		{ "any version leads to any other",
 		  any_version_leads_to_any_other },
+		{ "every version and its deltas give the newest",
+		  every_version_and_its_deltas_give_the_newest },
 		CU_TEST_INFO_NULL
 	};
 	int rc;
