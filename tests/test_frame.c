@@ -181,9 +181,10 @@ static void an_ack_comes_back(void)
 		below[i].pos = head()->pos;
 		below[i].pos.serial = SERIAL_MAX;
 		if (i % 2)
-			snprintf(below[i].uri, sizeof(below[i].uri), "u%u", i);
+			snprintf(below[i].uri, sizeof(below[i].uri),
+			         "https://u%u/", i);
 		if (i % 3)
-			snprintf(below[i].push, sizeof(below[i].push), "p");
+			snprintf(below[i].push, sizeof(below[i].push), "ws://p");
 	}
 	buf_clear(&text);
 	frame_ack(&head()->pos, below, FRAME_BELOW_MAX, &text);
@@ -197,6 +198,69 @@ static void an_ack_comes_back(void)
 	}
 	free(below);
 	text.max = BIG;
+	end();
+}
+
+static void an_ack_of_any_content_stays_within_its_ceiling(void)
+{
+	struct frame_below *below = calloc(FRAME_BELOW_MAX, sizeof(*below));
+
+	start();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(below);
+	for (unsigned i = 0; i < FRAME_BELOW_MAX; i++) {
+		below[i].pos = head()->pos;
+		memset(below[i].name, 1, sizeof(below[i].name) - 1);
+		memset(below[i].uri, 1, FRAME_BELOW_URI_MAX);
+		memset(below[i].push, 1, FRAME_BELOW_URI_MAX);
+	}
+	frame_ack(&head()->pos, below, FRAME_BELOW_MAX, &text);
+	CU_ASSERT(text.len > FRAME_ACK_MAX / 2);
+	CU_ASSERT(text.len < FRAME_ACK_MAX + FRAME_ACK_MAX / 8);
+	reads(FRAME_ACK);
+	CU_ASSERT_EQUAL(f->n_below, FRAME_BELOW_MAX);
+	free(below);
+	end();
+}
+
+static void the_uri_of_one_below_is_left_out_when_it_was_cut(void)
+{
+	struct frame_below below = { .name = "rp", .uri = "http://rp/" };
+	size_t n = strlen(below.uri);
+
+	start();
+	below.pos = head()->pos;
+	memset(below.uri + n, 'a', FRAME_BELOW_URI_MAX - n);
+	frame_ack(&head()->pos, &below, 1, &text);
+	reads(FRAME_ACK);
+	CU_ASSERT_STRING_EQUAL(f->below[0].uri, below.uri);
+	below.uri[FRAME_BELOW_URI_MAX] = 'a';
+	buf_clear(&text);
+	frame_ack(&head()->pos, &below, 1, &text);
+	CU_ASSERT_PTR_NULL(strstr(text.data, "uri"));
+	end();
+}
+
+static void a_bad_uri_of_one_below_is_left_out(void)
+{
+	static const char *const bad[] = {
+		"", "rp", "ftp://rp/", "http://", "http://rp/ x",
+		"http://rp/\\u0001", "http://rp/\\\"", "http://rp/\\\\",
+		"http://rp/<b>", "http://rp/'", "http://rp/\xc3\xa9", "ws://rp/"
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		buf_clear(&text);
+		buf_printf(&text, "{\"ack\":{\"serial\":1,\"session\":\""
+		           SESSION "\",\"below\":[{\"name\":\"a\","
+		           "\"serial\":1,\"session\":\"" SESSION "\","
+		           "\"uri\":\"%s\",\"push\":\"wss://rp/push\"}]}}",
+		           bad[i]);
+		reads(FRAME_ACK);
+		CU_ASSERT_EQUAL_FATAL(f->n_below, 1);
+		CU_ASSERT_STRING_EQUAL(f->below[0].uri, "");
+		CU_ASSERT_STRING_EQUAL(f->below[0].push, "wss://rp/push");
+	}
 	end();
 }
 
@@ -604,6 +668,9 @@ int main(void)
 		T(a_subscribed_comes_back_in_each_mode),
 		T(a_snapshot_comes_back_with_all_leaves),
 		T(an_ack_comes_back),
+		T(an_ack_of_any_content_stays_within_its_ceiling),
+		T(the_uri_of_one_below_is_left_out_when_it_was_cut),
+		T(a_bad_uri_of_one_below_is_left_out),
 		T(an_alive_comes_back_from_either_side),
 		T(bye_and_error_come_back),
 		T(an_update_comes_back_and_lends_its_patches),

@@ -196,6 +196,40 @@ static enum rc read_snapshot(const json_t *m, struct frame *f, struct diag *d)
 	return rc;
 }
 
+bool frame_uri_ok(const char *uri, bool push)
+{
+	const char *sep = strstr(uri, "://");
+	size_t n = sep ? (size_t)(sep - uri) : 0;
+
+	if (!sep || !sep[3] || strlen(uri) > IRD_URI_MAX)
+		return false;
+	for (const char *p = uri; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || strchr("\"'<>\\", *p))
+			return false;
+	if (push)
+		return (n == 2 && memcmp(uri, "ws", n) == 0) ||
+		       (n == 3 && memcmp(uri, "wss", n) == 0);
+	return (n == 4 && memcmp(uri, "http", n) == 0) ||
+	       (n == 5 && memcmp(uri, "https", n) == 0);
+}
+
+/* What is said of others is for people alone: a URI that is no good is left out,
+ * and the sender is not to blame. */
+static enum rc below_uri(const json_t *m, const char *name, bool push,
+                         char *dst, struct diag *d)
+{
+	const char *s;
+	enum rc rc;
+
+	if (!json_object_get(m, name))
+		return RC_OK;
+	rc = json_text(m, "", name, SIZE_MAX, &s, d);
+	if (rc == RC_OK && strlen(s) <= FRAME_BELOW_URI_MAX &&
+	    frame_uri_ok(s, push))
+		memcpy(dst, s, strlen(s) + 1);
+	return rc;
+}
+
 static enum rc read_below(const json_t *list, struct frame *f, struct diag *d)
 {
 	size_t n = json_array_size(list), i;
@@ -218,9 +252,9 @@ static enum rc read_below(const json_t *list, struct frame *f, struct diag *d)
 		if (rc == RC_OK)
 			rc = need_position(v, &b->pos, d);
 		if (rc == RC_OK)
-			rc = opt_text(v, "uri", IRD_URI_MAX, b->uri, d);
+			rc = below_uri(v, "uri", false, b->uri, d);
 		if (rc == RC_OK)
-			rc = opt_text(v, "push", IRD_URI_MAX, b->push, d);
+			rc = below_uri(v, "push", true, b->push, d);
 		if (rc != RC_OK)
 			break;
 	}
@@ -677,21 +711,31 @@ enum rc frame_snapshot(const struct snapshot *s, struct buf *dst)
 	return buf_rc(dst);
 }
 
+/* One that may have been cut is left out, and so are all once room gets short. */
+static void put_below_uri(struct buf *dst, const char *name, const char *uri,
+                          size_t start)
+{
+	if (uri[0] && strlen(uri) <= FRAME_BELOW_URI_MAX &&
+	    dst->len - start < FRAME_ACK_MAX / 2)
+		put_member(dst, name, uri);
+}
+
 void frame_ack(const struct position *pos, const struct frame_below *below,
                size_t n_below, struct buf *dst)
 {
+	size_t start = dst->len;
+
 	buf_puts(dst, "{\"ack\":{");
 	if (n_below)
 		buf_puts(dst, "\"below\":[");
-	for (size_t i = 0; i < n_below; i++) {
+	for (size_t i = 0; i < n_below && dst->len - start < FRAME_ACK_MAX;
+	     i++) {
 		buf_puts(dst, i ? ",{\"name\":" : "{\"name\":");
 		put(dst, below[i].name);
-		if (below[i].push[0])
-			put_member(dst, "push", below[i].push);
+		put_below_uri(dst, "push", below[i].push, start);
 		buf_putc(dst, ',');
 		put_position(dst, &below[i].pos);
-		if (below[i].uri[0])
-			put_member(dst, "uri", below[i].uri);
+		put_below_uri(dst, "uri", below[i].uri, start);
 		buf_putc(dst, '}');
 	}
 	if (n_below)

@@ -21,7 +21,9 @@
 
 #define FRAME_PROTOCOL "alto-push.v1"
 #define FRAME_PATH_MAX 16		/* daemons from the origin on */
-#define FRAME_BELOW_MAX 1024		/* subscribers of a subscriber, in an ack */
+#define FRAME_BELOW_MAX 256		/* subscribers of a subscriber, in an ack, */
+#define FRAME_BELOW_URI_MAX 255		/* and their URIs: longer, left out */
+#define FRAME_ACK_MAX (1u << 19)	/* bytes: entries that pass it, too */
 #define FRAME_REASON_MAX 120
 
 enum frame_kind {
@@ -75,7 +77,8 @@ struct change {
 struct frame_below {
 	struct position pos;
 	char name[IRD_NAME_MAX + 1];
-	char uri[IRD_URI_MAX + 1], push[IRD_URI_MAX + 1];
+	/* "": none. Room for one byte too many shows what was cut. */
+	char uri[FRAME_BELOW_URI_MAX + 2], push[FRAME_BELOW_URI_MAX + 2];
 };
 
 struct frame {
@@ -119,6 +122,10 @@ MUST_CHECK enum rc frame_read(const char *text, size_t len,
                               struct frame **out, struct diag *d);
 void frame_free(struct frame *f);			/* NULL is fine */
 
+/* May a subscriber announce this: printable ASCII without quotes, <, > and \, at
+ * most IRD_URI_MAX bytes, http or https, or for push ws or wss? */
+bool frame_uri_ok(const char *uri, bool push);
+
 /* Writers append a whole message. */
 struct frame_hello {
 	const char *service;
@@ -136,6 +143,8 @@ void frame_subscribe(const char *name, const struct state *have,
 void frame_subscribed(const struct state *st, enum frame_mode mode,
                       const char *reason, struct buf *dst);
 MUST_CHECK enum rc frame_snapshot(const struct snapshot *s, struct buf *dst);
+/* Never fails for its size: near FRAME_ACK_MAX the URIs of those below are left
+ * out first, then the rest of them. */
 void frame_ack(const struct position *pos, const struct frame_below *below,
                size_t n_below, struct buf *dst);
 /* The publisher's carries a state, the subscriber's a position. */
