@@ -491,6 +491,30 @@ static void a_nonce_comes_back_once(void)
 
 /* ---- acks, resync ---------------------------------------------------------- */
 
+static void a_uri_that_nobody_could_use_is_a_breach(void)
+{
+	static const char *const bad[][2] = {
+		{ "rp", "" }, { "ws://rp/", "" }, { "javascript://rp/", "" },
+		{ "http://rp/\n", "" }, { "http://rp/\"", "" },
+		{ "http://rp/<", "" }, { "http://rp/\x7f", "" },
+		{ "", "http://rp/" }, { "", "ws://rp/ " }, { "", "wss://" },
+		{ "https://rp/", "wss://rp/\\" }
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct buf b = BUF_INIT(1 << 16);
+
+		again();
+		next_text(FRAME_HELLO);
+		frame_subscribe("rp-1", NULL, bad[i][0], bad[i][1], &b);
+		CU_ASSERT_EQUAL(feed_buf(&b), PUB_NEWS_NONE);
+		CU_ASSERT_STRING_EQUAL(pub_name(p), "");
+		next_close(CLOSE_PROTOCOL);
+	}
+	end();
+}
+
 static void an_ack_moves_what_is_acked(void)
 {
 	struct frame_below below = { .name = "leaf", .push = "wss://l/push" };
@@ -698,6 +722,7 @@ int main(void)
 		T(a_new_head_needs_no_alive_of_its_own),
 		T(alive_waits_for_the_cursor),
 		T(a_nonce_comes_back_once),
+		T(a_uri_that_nobody_could_use_is_a_breach),
 		T(an_ack_moves_what_is_acked),
 		T(an_ack_of_what_was_not_sent_is_a_breach),
 		T(an_ack_before_subscribing_is_a_breach),

@@ -158,6 +158,12 @@ static enum rc on_subscribe(struct pub *p, const struct frame *f,
 		pub_close(p, CLOSE_SERVICE, 0);
 		return RC_OK;
 	}
+	if (f->uri[0] && !frame_uri_ok(f->uri, false))
+		return breach(p, d, "subscribe: uri is no http or https URI of "
+		              "printable ASCII without quotes, <, > and \\");
+	if (f->push[0] && !frame_uri_ok(f->push, true))
+		return breach(p, d, "subscribe: push is no ws or wss URI of "
+		              "printable ASCII without quotes, <, > and \\");
 	rc = keep(&p->uri, f->uri);
 	if (rc == RC_OK)
 		rc = keep(&p->push, f->push);
