@@ -376,6 +376,26 @@ static void a_snapshot_of_what_is_held_is_acked(void)
 	end();
 }
 
+static void no_order_holds_a_body_up_for_long(void)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	struct update *u;
+	const char *pull;
+
+	start();
+	u = change_pull(1);
+	pull = strstr(u->text, "\"pull\":");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(pull);
+	pull += strlen("\"pull\":");
+	buf_add(&b, u->text, (size_t)(pull - u->text));
+	buf_puts(&b, "86400");
+	buf_puts(&b, pull + strspn(pull, "0123456789"));
+	feed_buf(&b);
+	CU_ASSERT_EQUAL_FATAL(n_fetch, 1);
+	CU_ASSERT_EQUAL(fetches[0].within, 30);
+	end();
+}
+
 static void those_below_are_in_the_ack(void)
 {
 	struct frame_below below = { .name = "leaf",
@@ -1554,6 +1574,7 @@ int main(void)
 		T(updates_are_applied_published_and_acked),
 		T(a_later_signature_is_published_without_an_ack),
 		T(a_snapshot_of_what_is_held_is_acked),
+		T(no_order_holds_a_body_up_for_long),
 		T(those_below_are_in_the_ack),
 		T(current_goes_on_from_what_is_held),
 		T(only_what_differs_is_fetched_for_a_snapshot),

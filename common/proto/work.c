@@ -6,6 +6,8 @@
 #include "common/wire/body.h"
 #include "common/wire/scan.h"
 
+#define WITHIN_MAX 30	/* seconds for which an order may hold up a body */
+
 struct entry {
 	char id[ID_MAX + 1];
 	struct resource *res;	/* newest body at hand, or NULL */
@@ -254,7 +256,7 @@ static enum rc want(struct entry *e, const char *leaf, uint64_t serial,
 	e->leaf = copy;
 	e->newest = NULL;
 	e->order = serial;
-	e->within = within;
+	e->within = within < WITHIN_MAX ? within : WITHIN_MAX;
 	e->wanted = true;
 	e->asked = false;
 	e->tries = 0;

@@ -43,7 +43,7 @@ MUST_CHECK enum rc work_change(struct work *w, const struct change *c,
                                struct diag *d);
 
 /* The next thing to fetch, its IRD first: marks it as asked for. NULL: none.
- * *again: an earlier try failed. */
+ * *again: an earlier try failed. *within: at most 30, whatever was ordered. */
 const char *work_fetch(struct work *w, bool *again, unsigned *within);
 /* Is this body still asked for? The leaf ordered for it, else NULL. */
 const char *work_asked(const struct work *w, const char *id, uint64_t *at);
