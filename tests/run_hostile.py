@@ -331,6 +331,21 @@ def handshakes(server):
             closed(s, what)
 
 
+def browser(server):
+    """A page's script may connect anywhere; its browser says so."""
+    at = server.urls["push"]
+    for origin in (b"http://example.net", b"null", b"http://" + b"x" * 900):
+        with socket.create_connection(address(at)) as s:
+            s.settimeout(alto.WAIT_S)
+            s.sendall(b"GET /push HTTP/1.1\r\nHost: x\r\nUpgrade: websocket"
+                      b"\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
+                      b"\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                      b"Sec-WebSocket-Protocol: alto-push.v1\r\nOrigin: " +
+                      origin + b"\r\n\r\n")
+            got = s.recv(100)
+        alto.need(got.startswith(b"HTTP/1.1 403 "), "%r: %r", origin, got)
+
+
 def floods(server):
     """What is sent without end is cut, and nothing of it stays in memory."""
     before = rss(server)
@@ -436,6 +451,8 @@ def subscribers(site, proxy):
     with test("no malformed handshake stays open", *both):
         handshakes(server)
         alto.in_step(*both)
+    with test("a browser is not admitted", *both):
+        browser(server)
     with test("a malformed message ends its connection alone", *both):
         before = proxy.counts()["reopened"]
         for what, data in bad_messages(server).items():

@@ -46,8 +46,9 @@ struct ws_listener;
 /* What is known of a connection while it opens; valid in the call only. */
 struct ws_request {
 	const char *peer;		/* "192.0.2.1:4915", "[2001:db8::1]:80" */
-	const char *authorization;	/* header value; NULL: absent */
-	const char *origin;		/* header value; NULL: absent */
+	/* Header values; NULL: absent, "": too long. */
+	const char *authorization;
+	const char *origin;
 };
 
 /* Any member may be NULL. A handler may call anything below on its connection,

@@ -221,6 +221,13 @@ void ws_conn_headers(struct lws *wsi, struct ws_request *rq,
 	                                   sizeof(h->authorization));
 	rq->origin = ws_conn_header(wsi, WSI_TOKEN_ORIGIN, h->origin,
 	                            sizeof(h->origin));
+	/* One too long to be copied, or empty, is there all the same. */
+	if (rq->authorization == NULL &&
+	    lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, 0) > 0)
+		rq->authorization = "";
+	if (rq->origin == NULL &&
+	    lws_hdr_fragment_length(wsi, WSI_TOKEN_ORIGIN, 0) > 0)
+		rq->origin = "";
 }
 
 int ws_conn_opened(struct ws_conn *c)

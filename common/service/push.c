@@ -166,6 +166,14 @@ static int on_admit(const struct ws_request *rq, void *arg)
 
 	if (p->stopping)
 		return 503;
+	/* A page that somebody looks at is no subscriber, wherever his browser
+	 * can reach. */
+	if (rq->origin) {
+		log_warn("push", "refused peer=%s: it is a browser's, for %s",
+		         rq->peer, rq->origin);
+		status_closed(p->cfg.status, close_text(CLOSE_DENIED));
+		return 403;
+	}
 	if (shown(p, rq->authorization))
 		return 0;
 	/* A wrong token is not a visitor without one. */
