@@ -85,6 +85,7 @@ static void check(const struct conf *c, struct buf *errors)
 	const char *uri = conf_get_str(c, "public-uri");
 
 	options_check(c, errors);
+	options_check_tokens(c, "upstream", errors);
 	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++)
 		check_upstream(c, (long)i, errors);
 	if (uri && (uri[strlen(uri) - 1] != '/' ||

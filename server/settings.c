@@ -1,10 +1,14 @@
 #include "server/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/enc.h"
+#include "common/core/sign.h"
 #include "common/core/vtag.h"
 #include "common/service/options.h"
+#include "common/sys/file.h"
+#include "common/sys/keyfile.h"
 
 static const struct conf_key keys[] = {
 	OPTIONS_SETTINGS("0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082",
@@ -59,11 +63,33 @@ static void check_maps(const struct conf *c, struct buf *errors)
 		           "more than one default network map");
 }
 
+/* One that is not there is made at the first start. */
+static void check_key(const struct conf *c, struct buf *errors)
+{
+	const char *state = conf_get_str(c, "state");
+	const char *set = conf_get_str(c, "signing.key");
+	struct sign_key *key = NULL;
+	struct diag d = { 0 };
+	char *file = NULL;
+	enum rc rc;
+
+	if (!state || file_path_join(state, set ? set : "signing.pem",
+	                             &file) != RC_OK)
+		return;
+	rc = keyfile_load(file, &key, &d);
+	if (rc != RC_OK && rc != RC_ENOENT)
+		conf_blame(c, errors, "", -1, "signing.key", "%s: %s", file,
+		           d.text[0] ? d.text : rc_text(rc));
+	sign_key_free(key);
+	free(file);
+}
+
 static void check(const struct conf *c, struct buf *errors)
 {
 	const char *service = conf_get_str(c, "service");
 
 	options_check(c, errors);
+	check_key(c, errors);
 	check_maps(c, errors);
 	if (service && !enc_uuid_ok(service))
 		conf_blame(c, errors, "", -1, "service",

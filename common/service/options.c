@@ -2,10 +2,16 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
 #define ERRORS_MAX (256u << 10)
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static bool has_tokens(const struct conf *c)
 {
@@ -13,6 +19,95 @@ static bool has_tokens(const struct conf *c)
 		if (conf_list_is_set(c, "subscribers", i, "token-file"))
 			return true;
 	return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void check_names(const struct conf *c, struct buf *errors)
+{
+	size_t n = conf_list_count(c, "subscribers"), have = 0;
+	const char **names = calloc(n + 1, sizeof(*names));
+
+	for (size_t i = 0; names && i < n; i++) {
+		names[have] = conf_list_str(c, "subscribers", i, "name");
+		have += names[have] != NULL;
+	}
+	if (names)
+		qsort(names, have, sizeof(*names), by_name);
+	for (size_t i = 1; names && i < have; i++)
+		if (strcmp(names[i - 1], names[i]) == 0 &&
+		    (i < 2 || strcmp(names[i - 2], names[i]) != 0))
+			conf_blame(c, errors, "", -1, "subscribers",
+			           "the name \"%s\" stands twice", names[i]);
+	free(names);
+}
+
+/* One takes the other's place: the same address, or one is all of them. */
+static bool collide(const struct conf_listen *a, const struct conf_listen *b)
+{
+	bool v6 = a->addr.ss_family == AF_INET6 ||
+	          b->addr.ss_family == AF_INET6;
+
+	if (a->port != b->port || !a->port)
+		return false;
+	if (a->addr.ss_family == b->addr.ss_family)
+		return a->wildcard || b->wildcard || (a->len == b->len &&
+		       memcmp(&a->addr, &b->addr, a->len) == 0);
+	/* [::] takes IPv4 as well. */
+	return v6 && ((a->wildcard && a->addr.ss_family == AF_INET6) ||
+	              (b->wildcard && b->addr.ss_family == AF_INET6));
+}
+
+static void check_listeners(const struct conf *c, struct buf *errors)
+{
+	static const char *const names[] = {
+		"http.listen", "push.listen", "admin.listen"
+	};
+	struct conf_listen at[3];
+	bool set[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		set[i] = conf_get_listen(c, names[i], &at[i]) == RC_OK;
+		for (size_t k = 0; set[i] && k < i; k++)
+			if (set[k] && collide(&at[k], &at[i]))
+				conf_blame(c, errors, "", -1, names[i], "the "
+				           "same address and port as %s",
+				           names[k]);
+	}
+}
+
+void options_check_tokens(const struct conf *c, const char *list,
+                          struct buf *errors)
+{
+	for (size_t i = 0; i < conf_list_count(c, list); i++) {
+		const char *file = conf_list_str(c, list, i, "token-file");
+		struct diag d = { 0 };
+		char *token = NULL;
+		enum rc rc = file ? keyfile_token(file, &token, &d) : RC_OK;
+
+		if (rc != RC_OK)
+			conf_blame(c, errors, list, (long)i, "token-file",
+			           "%s: %s", file, d.text[0] ? d.text :
+			           rc_text(rc));
+		keyfile_token_free(token);
+	}
+}
+
+static void check_paths(const struct conf *c, struct buf *errors)
+{
+	const char *sock = conf_get_str(c, "admin.socket");
+	const char *uri = conf_get_str(c, "push.public-uri");
+
+	if (sock && strlen(sock) > SOCKET_PATH_MAX)
+		conf_blame(c, errors, "", -1, "admin.socket", "%zu characters; "
+		           "the path of a socket has at most %zu",
+		           strlen(sock), SOCKET_PATH_MAX);
+	if (uri && strncmp(uri, "ws://", 5) && strncmp(uri, "wss://", 6))
+		conf_blame(c, errors, "", -1, "push.public-uri",
+		           "\"%s\" is not a ws:// or wss:// URI", uri);
 }
 
 void options_check(const struct conf *c, struct buf *errors)
@@ -24,6 +119,10 @@ void options_check(const struct conf *c, struct buf *errors)
 	if (level && log_level_parse(level, &known) != RC_OK)
 		conf_blame(c, errors, "", -1, "log", "\"%s\" is not known: "
 		           "error, warn, info or debug", level);
+	check_names(c, errors);
+	check_listeners(c, errors);
+	check_paths(c, errors);
+	options_check_tokens(c, "subscribers", errors);
 	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
 		return;
 	if (push.wildcard && !conf_get_str(c, "push.public-uri"))

@@ -60,6 +60,10 @@
 /* Rules between these settings: for the check of both tables. */
 void options_check(const struct conf *c, struct buf *errors);
 
+/* That each token-file of a list holds a token and nobody else can read it. */
+void options_check_tokens(const struct conf *c, const char *list,
+                          struct buf *errors);
+
 /* The command line of both daemons: --config, --check, --show-config, --sample,
  * --version, --help. true: go on with *conf; false: done, exit with *status. */
 bool options_read(int argc, char **argv, const char *program,
