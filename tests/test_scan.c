@@ -307,6 +307,14 @@ static void errors_say_what_was_expected_and_found(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "byte order mark"));
 	CU_ASSERT_EQUAL(whole_n("\xff\xfe{\0}\0", 6, &d), RC_ESYNTAX);
 	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "UTF-16"));
+	CU_ASSERT_EQUAL(whole_n("\x1f\x8b\x08", 3, &d), RC_ESYNTAX);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "unpack it first"));
+	CU_ASSERT_EQUAL(whole_n("{\0}", 3, &d), RC_ESYNTAX);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "found byte 0x00"));
+	CU_ASSERT_EQUAL(whole_n("{\1}", 3, &d), RC_ESYNTAX);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "found byte 0x01"));
+	CU_ASSERT_EQUAL(whole_n("{", 1, &d), RC_ESYNTAX);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "found the end of the input"));
 }
 
 static void a_failure_stays_and_keeps_its_first_text(void)

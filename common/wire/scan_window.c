@@ -224,17 +224,22 @@ static enum rc check_start(struct scan *s)
 	               memcmp(s->p, "\xfe\xff", 2) == 0))
 		return scan_fail(s, RC_ESYNTAX, "is UTF-16; save it as UTF-8 "
 		                 "(RFC 8259 s8.1)");
+	if (n >= 2 && memcmp(s->p, "\x1f\x8b", 2) == 0)
+		return scan_fail(s, RC_ESYNTAX, "is gzip; unpack it first");
 	return RC_OK;
 }
 
 enum rc scan_expected(struct scan *s, const char *what)
 {
+	const char *found;
 	char out[24];
 
 	if (check_start(s) != RC_OK)
 		return s->rc;
-	return scan_fail(s, RC_ESYNTAX, "expected %s, found %s", what,
-	                 scan_text_what(scan_look(s), out));
+	found = scan_text_what(scan_look(s), out);
+	if (s->p < s->end && *s->p == '\0')
+		found = "byte 0x00";	/* 0 is the end to scan_look() */
+	return scan_fail(s, RC_ESYNTAX, "expected %s, found %s", what, found);
 }
 
 enum rc scan_scratch(struct scan *s)
