@@ -430,6 +430,14 @@ static void a_pid_that_the_network_map_lacks_is_named(void)
 	CU_ASSERT_EQUAL(costmap_json_fits(m, other, &diag), RC_ERULE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(diag.text, "PID \"b\" is not in the "
 	                                         "network map \"net\""));
+	CU_ASSERT_STRING_EQUAL(diag.pointer, "/cost-map/a/b");
+	costmap_unref(m);
+	m = map_of("{" META ",\"cost-map\":{\"z\":{\"a\":1}}}");
+	diag_clear(&diag);
+	CU_ASSERT_EQUAL(costmap_json_fits(m, both, &diag), RC_ERULE);
+	CU_ASSERT_STRING_EQUAL(diag.pointer, "/cost-map/z");
+	refused(RC_ERULE, "{" META ",\"cost-map\":{},\"network-map\":{}}",
+	        "in one document");
 	netmap_unref(both);
 	netmap_unref(other);
 	costmap_unref(m);

@@ -95,6 +95,15 @@ static void what_we_do_not_serve_is_dropped_and_counted(void)
 	netmap_unref(r.map);
 }
 
+static void a_cost_map_beside_it_is_refused(void)
+{
+	struct result r = take("{" META ",\"network-map\":{},\"cost-map\":{}}",
+	                       NULL);
+
+	CU_ASSERT_EQUAL(r.rc, RC_ERULE);
+	CU_ASSERT_PTR_NULL(r.map);
+}
+
 static void a_map_without_pids_is_taken(void)
 {
 	struct result r = take("{" META ",\"network-map\":{}}", NULL);
@@ -283,6 +292,8 @@ int main(void)
 		  the_canonical_form_reads_back_and_shares_its_rows },
 		{ "what we do not serve is dropped and counted",
 		  what_we_do_not_serve_is_dropped_and_counted },
+		{ "a cost map beside it is refused",
+		  a_cost_map_beside_it_is_refused },
 		{ "a map without PIDs is taken", a_map_without_pids_is_taken },
 		{ "each rule broken is named with its place",
 		  each_rule_broken_is_named_with_its_place },

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +402,10 @@ static enum rc read_document(struct reader *r)
 			rc = once(r, &r->seen.map, "cost-map");
 			if (rc == RC_OK)
 				rc = read_map(r);
+		} else if (is(name, len, "network-map")) {
+			rc = scan_refuse(r->s, RC_ERULE, "a network map and a "
+			                 "cost map in one document: each has "
+			                 "its own (RFC 7285 s8.4)");
 		} else {
 			rc = drop(r, name, len);
 		}
@@ -465,20 +470,34 @@ out:
 	return rc;
 }
 
-/* Only names that a cost uses count; a map made by a patch may hold others. */
-static bool in_use(const struct costmap *m, uint32_t pid)
+/* The source of the first costs that use a PID. Only names that are used count;
+ * a map made by a patch may hold others. */
+static bool in_use(const struct costmap *m, uint32_t pid, uint32_t *src)
 {
-	size_t n = costmap_pids(m);
+	uint32_t n = (uint32_t)costmap_pids(m);
 
+	*src = pid;
 	if (costmap_row(m, pid))
 		return true;
-	for (size_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct costrow *row = costmap_row(m, i);
 
+		*src = i;
 		if (row && !isnan(row->cost[pid]))
 			return true;
 	}
 	return false;
+}
+
+/* PID names have no character that a pointer escapes. */
+static void point_at(struct diag *d, const struct index *names, uint32_t src,
+                     uint32_t pid)
+{
+	if (!d || d->text[0])
+		return;
+	snprintf(d->pointer, sizeof(d->pointer), "/cost-map/%s%s%s",
+	         index_name(names, src), src != pid ? "/" : "",
+	         src != pid ? index_name(names, pid) : "");
 }
 
 enum rc costmap_json_fits(const struct costmap *m, const struct netmap *net,
@@ -486,7 +505,7 @@ enum rc costmap_json_fits(const struct costmap *m, const struct netmap *net,
 {
 	const struct index *names = costmap_names(m);
 	const struct index *pids = netmap_names(net);
-	uint32_t num;
+	uint32_t num, src;
 
 	if (index_equal(names, pids))
 		return RC_OK;
@@ -494,8 +513,9 @@ enum rc costmap_json_fits(const struct costmap *m, const struct netmap *net,
 		const char *name = index_name(names, i);
 
 		if (index_find(pids, name, index_name_len(names, i), &num) ||
-		    !in_use(m, i))
+		    !in_use(m, i, &src))
 			continue;
+		point_at(d, names, src, i);
 		return diag_set(d, RC_ERULE, "PID \"%s\" is not in the network "
 		                "map \"%s\" that this cost map depends on "
 		                "(RFC 7285 s6)", name,

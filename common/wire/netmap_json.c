@@ -255,6 +255,10 @@ static enum rc read_root_member(struct reader *r, const char *name, size_t len)
 
 	if (is(name, len, "network-map"))
 		return read_map(r);
+	if (is(name, len, "cost-map"))
+		return scan_refuse(r->s, RC_ERULE, "a network map and a cost "
+		                   "map in one document: each has its own "
+		                   "(RFC 7285 s8.4)");
 	if (!is(name, len, "meta"))
 		return drop_member(r, name, len);
 	r->has_meta = true;
