@@ -102,10 +102,13 @@ static void only_regular_files_are_read(void)
 	struct buf b = BUF_INIT(100);
 	struct file_stamp st;
 	char *p = at("fifo");
+	int fd = -1;
 
 	CU_ASSERT_EQUAL(mkfifo(p, 0600), 0);
 	CU_ASSERT_EQUAL(file_read(p, 100, &b, NULL), RC_ERULE);
 	CU_ASSERT_EQUAL(file_stamp_get(p, &st, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(file_open(p, &fd, &st, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(fd, -1);
 	CU_ASSERT_EQUAL(file_read(dir, 100, &b, NULL), RC_ERULE);
 	CU_ASSERT_EQUAL(file_read("/dev/zero", 100, &b, NULL), RC_ERULE);
 	unlink(p);

@@ -80,6 +80,17 @@ static enum rc open_regular(const char *path, int *out, struct stat *st,
 	return RC_OK;
 }
 
+enum rc file_open(const char *path, int *fd, struct file_stamp *out,
+		  struct diag *d)
+{
+	struct stat st;
+	enum rc rc = open_regular(path, fd, &st, d);
+
+	if (rc == RC_OK)
+		stamp_from(out, &st);
+	return rc;
+}
+
 /* One byte more than stat said is asked for: a file that grew shows itself. */
 static enum rc read_exactly(int fd, const char *path, size_t size,
 			    struct buf *dst, struct diag *d)

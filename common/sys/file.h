@@ -32,6 +32,10 @@ struct file_stamp {
 /* RC_ENOENT, RC_EIO; RC_ERULE: not a regular file. Follows links. */
 MUST_CHECK enum rc file_stamp_get(const char *path, struct file_stamp *out,
 				  struct diag *d);
+/* The file open for reading, and its stamp. Never waits: a FIFO in its place is
+ * refused, like all that is not regular. The caller closes *fd. Same codes. */
+MUST_CHECK enum rc file_open(const char *path, int *fd, struct file_stamp *out,
+			     struct diag *d);
 bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
 
 /* The whole file becomes the content of dst, at most max bytes and at most
