@@ -1,7 +1,7 @@
 #include "server/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +13,8 @@
 #include "common/wire/netmap_json.h"
 #include "common/wire/scan.h"
 #include "common/wire/seal.h"
+
+#define NET_ID_AT "/meta/dependent-vtags/0/resource-id"
 
 enum rc source_new(const struct conf *c, struct source **out)
 {
@@ -118,15 +120,13 @@ static long read_some(void *arg, char *dst, size_t len)
 static enum rc open_file(const char *path, int *fd, struct file_stamp *stamp,
                          struct diag *d)
 {
-	enum rc rc = file_stamp_get(path, stamp, d);
+	enum rc rc = file_open(path, fd, stamp, d);
 
-	if (rc != RC_OK)
+	if (rc != RC_OK || stamp->size <= SOURCE_FILE_MAX)
 		return rc;
-	if (stamp->size > SOURCE_FILE_MAX)
-		return diag_set(d, RC_ELIMIT, "over %llu bytes",
-		                (unsigned long long)SOURCE_FILE_MAX);
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd >= 0 ? RC_OK : diag_set(d, RC_EIO, "%s", strerror(errno));
+	close(*fd);
+	return diag_set(d, RC_ELIMIT, "over %llu bytes",
+	                (unsigned long long)SOURCE_FILE_MAX);
 }
 
 /* The file that is open must still be the one under the name, unchanged. */
@@ -221,13 +221,22 @@ static void note(struct buf *warnings, const struct source_map *m,
 		           m->file, n->repeats, n->repeats == 1 ? "" : "es");
 }
 
+/* Where in the file; before the text, which then stays. */
+static struct diag *at(struct diag *d, const char *pointer)
+{
+	if (!d->text[0])
+		snprintf(d->pointer, sizeof(d->pointer), "%s", pointer);
+	return d;
+}
+
 static enum rc right_id(const struct source_map *m, const char *stated,
                         struct diag *d)
 {
 	if (!stated[0] || strcmp(stated, m->id) == 0)
 		return RC_OK;
-	return diag_set(d, RC_ERULE, "states resource-id \"%s\", the "
-	                "configuration says \"%s\"", stated, m->id);
+	return diag_set(at(d, "/meta/vtag/resource-id"), RC_ERULE,
+	                "states resource-id \"%s\", the configuration "
+	                "says \"%s\"", stated, m->id);
 }
 
 static enum rc parse_net(struct source *s, struct source_map *m,
@@ -360,9 +369,9 @@ static enum rc check_tag(const struct source_map *m,
 	if (!overridden && (!net->found.stated[0] ||
 	    strcmp(named, net->found.stated) == 0))
 		return RC_OK;
-	return diag_set(d, RC_ERULE, "made for another version of network map "
-	                "\"%s\": it depends on tag \"%.64s\", the network map "
-	                "has \"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = "
+	return diag_set(at(d, "/meta/dependent-vtags/0/tag"), RC_ERULE,
+	                "made for another version of network map \"%s\": it "
+	                "depends on tag \"%.64s\", the network map has \"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = "
 	                "true takes it all the same)", net->id, named,
 	                overridden ? ours : net->found.stated,
 	                overridden ? "" : " and our tag is \"",
@@ -412,9 +421,9 @@ static enum rc check_twin(struct source *s, const struct source_map *m,
 		if (strcmp(a->metric, b->metric) == 0 &&
 		    strcmp(a->mode, b->mode) == 0 &&
 		    strcmp(a->net.id, b->net.id) == 0)
-			return diag_set(d, RC_ERULE, "\"%s\" is a cost map of "
-			                "the same cost type for the same "
-			                "network map (RFC 7285 s9.2.2)", o->id);
+			return diag_set(at(d, "/meta/cost-type"), RC_ERULE,
+			                "\"%s\" is a cost map of the same "
+			                "cost type for the same network map (RFC 7285 s9.2.2)", o->id);
 	}
 	return RC_OK;
 }
@@ -428,14 +437,16 @@ static enum rc check_cost(struct source *s, struct source_map *m,
 	enum rc rc;
 
 	if (!net)
-		return diag_set(d, RC_ERULE, "depends on network map \"%s\", "
-		                "which is not configured", id);
+		return diag_set(at(d, NET_ID_AT), RC_ERULE,
+		                "depends on network map \"%s\", which is not "
+		                "configured", id);
 	/* The network map is wrong and has been said so. */
 	if (!net->next)
 		return RC_OK;
 	if (resource_kind(net->next) != RESOURCE_NETMAP)
-		return diag_set(d, RC_ERULE, "depends on \"%s\", which is not "
-		                "a network map", id);
+		return diag_set(at(d, NET_ID_AT), RC_ERULE,
+		                "depends on \"%s\", which is not a network "
+		                "map", id);
 	rc = check_tag(m, net, d);
 	if (rc == RC_OK && (m->read || net->read))
 		rc = costmap_json_fits(map, resource_net(net->next), d);
