@@ -247,6 +247,7 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 	} else {
 		frame_update_pull(resource_leaf(to),
 		                  pull_within(to, limits->subscribers), text);
+		report->pulls += resource_kind(to) != RESOURCE_DOC;
 	}
 	rc = RC_OK;
 out:

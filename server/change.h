@@ -19,6 +19,7 @@
 struct change_report {
 	struct buf json;		/* objects, comma between; the IRD left out */
 	size_t n;
+	size_t pulls;			/* changes ordered as a pull */
 	size_t delta_bytes;		/* of the patches */
 	uint64_t full_bytes;		/* of the bodies they stand for */
 };

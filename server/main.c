@@ -41,8 +41,12 @@ static void ask_reload(struct server *s, struct ctlsock_req *req,
 
 static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 {
-	ask_reload(arg, req, "command",
-	           json_is_true(json_object_get(args, "force")));
+	const json_t *force = json_object_get(args, "force");
+
+	if (force && !json_is_boolean(force))
+		ctl_error(req, "reload: \"force\" is true or false");
+	else
+		ask_reload(arg, req, "command", json_is_true(force));
 }
 
 static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)

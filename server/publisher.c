@@ -170,11 +170,12 @@ static void answer_reload(struct publisher *p, struct ctlsock_req *req,
 
 	buf_printf(&text, "{\"changed\":%s,\"serial\":%llu,\"session\":\"%s\","
 	           "\"resources\":[%s],\"delta-bytes\":%zu,"
-	           "\"full-bytes\":%llu,\"subscribers\":%llu,\"ms\":%llu.%03llu,"
+	           "\"full-bytes\":%llu,\"pulls\":%zu,"
+	           "\"subscribers\":%llu,\"ms\":%llu.%03llu,"
 	           "\"warnings\":[", published ? "true" : "false",
 	           (unsigned long long)st->pos.serial, st->pos.session,
 	           buf_str(&r->report.json), r->report.delta_bytes,
-	           (unsigned long long)r->report.full_bytes,
+	           (unsigned long long)r->report.full_bytes, r->report.pulls,
 	           (unsigned long long)status_subscribers(p->o.house->status),
 	           (unsigned long long)(us / 1000),
 	           (unsigned long long)(us % 1000));
