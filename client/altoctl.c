@@ -37,6 +37,20 @@ struct command {
 	void (*print)(const json_t *answer);
 };
 
+/* The first of the errors is the answer's "error" too. */
+static void print_errors(const struct command *c, const char *error,
+                         const json_t *all)
+{
+	fprintf(stderr, "altoctl: %s: ", c->name);
+	if (json_array_size(all) > 1) {
+		fprintf(stderr, "%zu errors\n", json_array_size(all));
+		ctl_list(stderr, "  ", all);
+		return;
+	}
+	ctl_print(stderr, error);
+	fputc('\n', stderr);
+}
+
 static int show(const struct command *c, const struct options *o,
                 const char *text)
 {
@@ -49,10 +63,7 @@ static int show(const struct command *c, const struct options *o,
 	} else if (o->json) {
 		puts(text);
 	} else if (error) {
-		fprintf(stderr, "altoctl: %s: ", c->name);
-		ctl_print(stderr, error);
-		fputc('\n', stderr);
-		ctl_list(stderr, "  ", json_object_get(a, "errors"));
+		print_errors(c, error, json_object_get(a, "errors"));
 	} else {
 		c->print(a);
 	}

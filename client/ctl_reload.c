@@ -54,22 +54,36 @@ static void print_changes(const json_t *a)
 	table_print(&t);
 }
 
+/* What travels: a change that is no smaller than its map is fetched whole. */
+static void print_traffic(const json_t *a)
+{
+	int64_t delta = int_of(a, "delta-bytes");
+	int64_t full = int_of(a, "full-bytes"), pulls = int_of(a, "pulls");
+	struct ctl_text to = count_of(int_of(a, "subscribers"), "subscriber",
+	                              "subscribers");
+
+	if (pulls > 0 && delta == 0) {
+		printf("  %s fetched in full by %s\n",
+		       count_of(pulls, "map is", "maps are").s, to.s);
+		return;
+	}
+	printf("  %s of delta for %s", size_of(delta).s, to.s);
+	if (pulls > 0)
+		printf("; %s fetched in full", count_of(pulls, "map is",
+		                                        "maps are").s);
+	else if (full > 0)
+		printf("; %s in full (%.2g %%)", size_of(full).s,
+		       100 * (double)delta / (double)full);
+	putchar('\n');
+}
+
 void ctl_reload(const json_t *a)
 {
-	int64_t delta = int_of(a, "delta-bytes"), full =
-		int_of(a, "full-bytes");
-
 	if (json_is_true(json_object_get(a, "changed"))) {
 		printf("serial %" PRId64 " published in %.1f ms\n",
 		       int_of(a, "serial"), number_of(a, "ms"));
 		print_changes(a);
-		printf("  %s of delta for %s", size_of(delta).s,
-		       count_of(int_of(a, "subscribers"), "subscriber",
-		                "subscribers").s);
-		if (full > 0)
-			printf("; %s in full (%.2g %%)", size_of(full).s,
-			       100 * (double)delta / (double)full);
-		putchar('\n');
+		print_traffic(a);
 	} else {
 		printf("nothing changed: serial %" PRId64 " stays\n",
 		       int_of(a, "serial"));
