@@ -367,6 +367,30 @@ def reload_by_command(top):
     need(change["from"] == was["cost-routing"], "from another tag")
     need(change["to"] == tags(w.server)["cost-routing"], "to another tag")
     need(0 < answer["delta-bytes"] < answer["full-bytes"], "%s", answer)
+    need(answer["pulls"] == 0, "%s", answer)
+    w.in_step()
+    w.end()
+
+
+def reload_in_full(top):
+    w = World(top, "milan")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(alto.WAIT_S)
+        s.connect(w.server.socket)
+        s.sendall(b'{"command":"reload","force":"yes"}\n')
+        says(s.recv(65536).decode(), "error", "true or false")
+    net, cost = (json.loads(w.maps.text(p)) for p in (w.maps.net, w.maps.cost))
+    for fill in (1, 2):
+        net["network-map"] = {"pop%d-%d" % (fill, i): {"ipv4": [
+            "10.%d.%d.0/24" % (fill, i)]} for i in range(250)}
+        net["network-map"]["rest"] = {"ipv4": ["0.0.0.0/0"]}
+        cost["cost-map"] = {"pop%d-1" % fill: {"pop%d-2" % fill: 1}}
+        alto.put(w.maps.net, json.dumps(net))
+        alto.put(w.maps.cost, json.dumps(cost))
+        if fill == 1:
+            need(w.server.reload()["pulls"] > 0, "no pull")
+    code, out, _ = w.server.call("reload")
+    need(code == 0 and "fetched in full" in out and "%" not in out, "%s", out)
     w.in_step()
     w.end()
 
@@ -468,7 +492,16 @@ def wrong_files(top):
          [r"network-map\.json:\d+: /network-map", "pop-milan", "pop-rome",
           r"RFC 7285 s"]),
         (w.maps.cost, json.dumps(doc, indent=1),
-         [r"cost-map\.json", "nobody", "RFC 7285 s"]),
+         [r"cost-map\.json: /cost-map/%s/nobody: " % row, "\"net\"",
+          "RFC 7285 s"]),
+        (w.maps.cost, cost.replace('"meta"', '"network-map": {}, "meta"', 1),
+         [r"cost-map\.json:\d+: ", "one document"]),
+        (w.maps.cost, cost.replace('"resource-id": "net"',
+                                   '"resource-id": "mesh"', 1),
+         [r"cost-map\.json: /meta/dependent-vtags/0/resource-id: ", "mesh"]),
+        (w.maps.net, net.replace('"resource-id": "net"',
+                                 '"resource-id": "mesh"', 1),
+         [r"network-map\.json: /meta/vtag/resource-id: ", "mesh"]),
         (w.maps.cost, cost.replace('"pop-turin": 2', '"pop-turin": "2"', 1),
          [r"cost-map\.json:\d+: /cost-map/pop-milan/pop-turin: ",
           "expected a number"]),
@@ -490,6 +523,16 @@ def wrong_files(top):
         alto.put(path, good)
         need(w.server.reload()["changed"] is False, "not the maps from before")
         need("reload" not in troubles(w.server), "the trouble stays")
+    # Several are told once each, a single one too.
+    alto.put(w.maps.net, "{")
+    code, _, err = w.server.call("reload")
+    need(code == 1 and err.count("network-map.json") == 1, "%s", err)
+    alto.put(w.maps.cost, "{")
+    code, _, err = w.server.call("reload")
+    need(code == 1 and err.count("network-map.json") == 1 and
+         err.count("cost-map.json") == 1, "%s", err)
+    alto.put(w.maps.net, net)
+    alto.put(w.maps.cost, cost)
     # One wrong file holds the other back.
     w.maps.edit()
     alto.put(w.maps.net, "{")
@@ -579,6 +622,25 @@ def all_errors_at_once(top):
     need(code == 1, "exit %d", code)
     says(out + err, "push.public-uri", "push.anonymous", "signing.lifetime",
          "stands twice", "resource-id", "UUID")
+    alto.put(os.path.join(top, "open"), "0123456789abcdefghijk\n")
+    os.chmod(os.path.join(top, "open"), 0o644)
+    code, out, err = run("alto-server", "--config", write_conf(top, """
+        state = "state";
+        http: { listen = "127.0.0.1:7001"; };
+        push: { listen = "0.0.0.0:7001"; public-uri = "http://a.example/"; };
+        admin: { listen = "127.0.0.1:7001"; socket = "%s"; };
+        signing: { key = "open"; };
+        maps = ( { id = "net"; file = "a.json"; } );
+        subscribers = ( { name = "milan"; token-file = "open"; },
+                        { name = "turin"; token-file = "nothing"; },
+                        { name = "milan"; } );
+    """ % ("s" * 120)), "--check")
+    need(code == 1, "exit %d", code)
+    says(out + err, r"push\.listen: .*http\.listen",
+         r"admin\.listen: .*http\.listen", r"admin\.listen: .*push\.listen",
+         r"push\.public-uri: .*ws://", r"admin\.socket: .*107",
+         r"signing\.key: .*0644", r"test\.conf:8: .*token-file: .*0644",
+         r"test\.conf:9: .*token-file: .*nothing", r"milan.* stands twice")
     code, out, err = run("alto-proxy", "--config", write_conf(top, """
         state = "state";
         public-uri = "milan";
@@ -945,6 +1007,7 @@ QUICK_ONES = [
     ("a proxy that was stopped catches up by deltas", proxy_stopped),
     ("heartbeats are signed, relayed and kept", heartbeats),
     ("reload by command says what changed", reload_by_command),
+    ("a change as large as its map is fetched in full", reload_in_full),
     ("reload by SIGHUP", reload_by_signal),
     ("a reload that changes nothing publishes nothing", reload_of_nothing),
     ("a watched file is read when it has settled", reload_by_watch),
