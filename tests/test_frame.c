@@ -504,8 +504,8 @@ static void a_change_is_one_thing_and_whole(void)
 			",\"data\":{},\"from\":\"a\"",
 			",\"data\":{},\"media-type\":\"a\"",
 			",\"data\":{},\"from\":\"\",\"media-type\":\"a\"",
-			",\"data\":{},\"from\":\"a\",\"media-type\":\"a\","
-			"\"pull\":1"
+			(",\"data\":{},\"from\":\"a\",\"media-type\":\"a\","
+			 "\"pull\":1")
 		};
 
 		buf_clear(&b);
