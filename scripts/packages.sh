@@ -10,8 +10,7 @@ libzstd-dev libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
 # To run and check the quickstart.
 RUN_PACKAGES="python3 openssl"
 
-TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime
-curl xz-utils"
+TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime"
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

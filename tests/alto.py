@@ -20,8 +20,10 @@ import atexit
 import base64
 import contextlib
 import http.client
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -367,6 +369,44 @@ class Daemon:
         """Lines of a sanitizer's report in the log."""
         marks = ("Sanitizer:", "runtime error:")
         return [l for l in self.lines() if any(m in l for m in marks)]
+
+
+_ports = itertools.cycle(range(15000, 30000))
+for _ in range(random.SystemRandom().randrange(15000)):
+    next(_ports)                # another place for each run: many at once
+
+
+def free_port():
+    """Never the same one twice, and below the range that connections take
+    theirs from: a daemon that is down for a moment finds it free again."""
+    for port in _ports:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    return 0
+
+
+def at_home(daemon):
+    """The daemon comes back at the same ports."""
+    daemon.set("http", {"listen": "127.0.0.1:%d" % free_port()})
+    daemon.set("push", {"listen": "127.0.0.1:%d" % free_port()})
+    return daemon
+
+
+VERIFY = os.path.join(SRC, "examples", "verify", "alto-verify.py")
+
+
+def verify(urls, key):
+    """Each body under its headers and this key, by a program of its own."""
+    if not shutil.which("openssl"):
+        return
+    r = subprocess.run([sys.executable, VERIFY, "--key", key, "--quiet", *urls],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       text=True)
+    need(r.returncode == 0, "%s", r.stdout)
 
 
 class Server(Daemon):

@@ -10,7 +10,6 @@ is found in.
 """
 import glob
 import http.client
-import itertools
 import json
 import os
 import random
@@ -18,7 +17,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -29,7 +27,6 @@ from alto import Failed, Skip, need, wait
 
 ROUNDS = 40, 10         # at length, quickly
 DAMAGES = 16, 8
-VERIFY = os.path.join(alto.SRC, "examples", "verify", "alto-verify.py")
 SEED = int(sys.argv[1]) if sys.argv[1:] else random.SystemRandom(
 ).randrange(1 << 32)
 
@@ -232,46 +229,21 @@ class Writer(threading.Thread):
 
 # --- worlds ------------------------------------------------------------------
 
-_ports = itertools.cycle(range(15000, 30000))
-for _ in range(random.SystemRandom().randrange(15000)):
-    next(_ports)                # another place for each run: many at once
-
-
-def free_port():
-    """Never the same one twice, and below the range that connections take
-    theirs from: a daemon that is down for a moment finds it free again."""
-    for port in _ports:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    return 0
-
-
-def at_home(daemon):
-    """The daemon comes back at the same ports."""
-    daemon.set("http", {"listen": "127.0.0.1:%d" % free_port()})
-    daemon.set("push", {"listen": "127.0.0.1:%d" % free_port()})
-    return daemon
-
-
 class World:
     """A server, proxies below it, and perhaps one below the first of them."""
 
     def __init__(self, top, rng, names=("milan", "turin"), last=None,
                  **settings):
         self.maps = Maps(os.path.join(top, "maps"), rng)
-        self.server = at_home(alto.Server(top, self.maps.files(), **settings))
+        self.server = alto.at_home(alto.Server(top, self.maps.files(), **settings))
         self.server.start()
-        self.proxies = [at_home(alto.Proxy(
+        self.proxies = [alto.at_home(alto.Proxy(
             top, self.server, name, upstream={"retry-max": 1}))
             for name in names]
         for proxy in self.proxies:
             proxy.start()
         if last:
-            self.proxies.append(at_home(alto.Proxy(
+            self.proxies.append(alto.at_home(alto.Proxy(
                 top, self.proxies[0], last, upstream={"retry-max": 1})))
             self.proxies[-1].start()
         alto.in_step(self.server, *self.proxies)
@@ -292,21 +264,12 @@ class World:
             for d in self.proxies:
                 need(d.get(path)[2] == self.server.get(path)[2],
                      "%s has other bytes of %s", d.name, path)
-        verify([d.url + path for d in self.daemons() for path in paths],
+        alto.verify([d.url + path for d in self.daemons() for path in paths],
                self.server.status()["key"])
 
     def end(self):
         for d in reversed(self.daemons()):
             end_well(d)
-
-
-def verify(urls, key):
-    if not shutil.which("openssl"):
-        return
-    r = subprocess.run([sys.executable, VERIFY, "--key", key, "--quiet", *urls],
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       text=True)
-    need(r.returncode == 0, "%s", r.stdout)
 
 
 def end_well(daemon):
@@ -587,7 +550,6 @@ def try_damaged(daemon, copy, rng, good):
 
 def damaged(top, rng):
     world = World(top, rng, ("milan",))
-    proxy = world.proxies[0]
     good = [tags(world.server)]
     for _ in range(12):
         world.change()

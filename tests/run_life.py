@@ -8,10 +8,8 @@ PATTERN: only the stories that it is found in. Two stories wait for a minute of
 real time to pass; they are begun first and ended last.
 """
 import http.client
-import itertools
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -24,7 +22,6 @@ import alto
 from alto import Skip, need, wait
 
 EXAMPLES = os.path.join(alto.SRC, "examples")
-VERIFY = os.path.join(EXAMPLES, "verify", "alto-verify.py")
 SETTLE_S = 0.3          # server: a watched file is left alone for so long
 LIFETIME_S = 60         # the shortest that signatures may live
 
@@ -62,45 +59,20 @@ class Maps:
         alto.put(self.cost, self.edited())
 
 
-_ports = itertools.cycle(range(15000, 30000))
-for _ in range(random.SystemRandom().randrange(15000)):
-    next(_ports)                # another place for each run: many at once
-
-
-def free_port():
-    """Never the same one twice, and below the range that connections take
-    theirs from: a daemon that is down for a moment finds it free again."""
-    for port in _ports:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    return 0
-
-
-def at_home(daemon):
-    """The daemon comes back at the same ports."""
-    daemon.set("http", {"listen": "127.0.0.1:%d" % free_port()})
-    daemon.set("push", {"listen": "127.0.0.1:%d" % free_port()})
-    return daemon
-
-
 class World:
     """A server, proxies below it, and what they must be when it ends."""
 
     def __init__(self, top, *names, **settings):
         self.top = top
         self.maps = Maps(os.path.join(top, "maps"))
-        self.server = at_home(alto.Server(top, self.maps.files(), **settings))
+        self.server = alto.at_home(alto.Server(top, self.maps.files(), **settings))
         self.server.start()
         self.proxies = []
         for name in names:
             self.proxy(name)
 
     def proxy(self, name, below=None, start=True, upstream=None, **settings):
-        p = at_home(alto.Proxy(self.top, below or self.server, name,
+        p = alto.at_home(alto.Proxy(self.top, below or self.server, name,
                                upstream=dict({"retry-max": 1},
                                              **(upstream or {})), **settings))
         self.proxies.append(p)
@@ -177,15 +149,6 @@ def subscriber(server, name):
     return wait(lambda: [s for s in server.status()["subscribers"]
                          if s["name"] == name][0], None,
                 "%s is subscribed" % name)
-
-
-def verify(urls, key):
-    if not shutil.which("openssl"):
-        return
-    r = subprocess.run([sys.executable, VERIFY, "--key", key, "--quiet", *urls],
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       text=True)
-    need(r.returncode == 0, "%s", r.stdout)
 
 
 def troubles(daemon):
@@ -308,7 +271,7 @@ class Listed:
 
     def __init__(self, top):
         self.world = w = World(top)
-        self.proxy = p = at_home(alto.Proxy(top, w.server, "milan"))
+        self.proxy = p = alto.at_home(alto.Proxy(top, w.server, "milan"))
         self.uri = "http://" + p.settings["http"]["listen"] + "/"
         w.server.set("subscribers", [{"name": "milan", "uris": [self.uri]},
                                      {"name": "turin", "uris": []}])
@@ -546,7 +509,7 @@ def wrong_files(top):
 
 def wrong_at_start(top):
     maps = Maps(os.path.join(top, "maps"))
-    server = at_home(alto.Server(top, maps.files()))
+    server = alto.at_home(alto.Server(top, maps.files()))
     good = maps.text(maps.cost)
     alto.put(maps.cost, good[:300])
     refuses(server, r"cost-map\.json:\d+: ", "no earlier version")
@@ -802,7 +765,7 @@ def denied(server):
 def same_name(top):
     w = World(top, "milan")
     older = w.proxies[0]
-    newer = at_home(alto.Proxy(os.path.join(top, "more"), w.server, "milan",
+    newer = alto.at_home(alto.Proxy(os.path.join(top, "more"), w.server, "milan",
                                upstream={"retry-max": 1}))
     newer.start()
     wait(lambda: older.counts()["reopened"].get("bye"), None,
@@ -959,7 +922,7 @@ def chain(top):
     def same_state():
         return len({d.get("/state")[2] for d in all_of}) == 1
     wait(same_state, None, "the same signed state everywhere")
-    verify([d.url + p for d in all_of for p in paths], w.server.status()["key"])
+    alto.verify([d.url + p for d in all_of for p in paths], w.server.status()["key"])
     need(current(rome)["updates"] == 3, "not by updates")
     wait(lambda: [b["name"] for b in subscriber(w.server, "milan")["below"]]
          != [], None, "the server hears who is below")
