@@ -473,6 +473,30 @@ def without_key(top, rng):
     end_well(server)
 
 
+def journal_lost(top, rng):
+    """The key and the id beside it stay: the same service, in a new session."""
+    world = World(top, rng)
+    world.change(3)
+    alto.in_step(*world.daemons())
+    old, service = world.server.position(), world.server.status()["service"]
+
+    def story(seen):
+        world.server.kill9()
+        for name in os.listdir(world.server.state):
+            if name.startswith("journal."):
+                os.unlink(os.path.join(world.server.state, name))
+        need(os.path.exists(key_path(world.server) + ".service"),
+             "no id beside the key")
+        world.maps.edit()
+        world.server.start()
+        world.same_everywhere()
+        need(world.server.status()["service"] == service, "another service")
+        need(world.server.position()[0] > old[0], "no new session")
+
+    with_pollers(world, story)
+    world.end()
+
+
 def key_readable(top, rng):
     server = alone(top, rng)
     end_well(server)
@@ -681,6 +705,8 @@ def main():
           proxy_restored, history={"count": 2})
     story("a journal without its key is an error that names both",
           without_key)
+    story("a journal that is lost begins a new session of the same service",
+          journal_lost)
     story("a key that others can read is refused", key_readable)
     story("a state directory serves one daemon", in_use)
     story("a damaged journal is refused, or did no harm", damaged)
