@@ -1062,7 +1062,7 @@ static void caller_make(struct caller *k)
 	memset(&k->at, 0, sizeof(k->at));
 	world_serve(&k->w);
 	k->w.test = k;
-	snprintf(uri, sizeof(uri), "ws://localhost:%u/push", ws_port(k->w.ls));
+	snprintf(uri, sizeof(uri), "ws://127.0.0.1:%u/push", ws_port(k->w.ls));
 	call(k, uri, "alto-push.v1", RC_OK);
 	CU_ASSERT_EQUAL(k->at.opened + k->at.closed, 0);	/* never within */
 }

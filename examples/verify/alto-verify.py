@@ -187,7 +187,12 @@ def main():
     ap.add_argument("--key", metavar="THUMBPRINT", help="trust this key alone")
     ap.add_argument("--quiet", action="store_true", help="say failures only")
     ap.add_argument("url", nargs="+", metavar="URL")
-    args = ap.parse_args()
+    # A thumbprint may begin with "-", which argparse takes for an option.
+    argv = sys.argv[1:]
+    if "--key" in argv[:-1]:
+        at = argv.index("--key")
+        argv[at:at + 2] = ["--key=" + argv[at + 1]]
+    args = ap.parse_args(argv)
 
     bad = 0
     for url in args.url:
