@@ -21,6 +21,8 @@ static const struct command {
 	  "two versions to a patch, beside a recursive diff over jansson" },
 	{ "onerow", bench_onerow, 1, 1, 7, "COST-MAP",
 	  "updates of 1, 10 and 100 rows at both ends, beside jansson" },
+	{ "lookup", bench_lookup, 1, 1, 5, "NETWORK-MAP",
+	  "addresses to PIDs and endpoint costs, beside a binary trie" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
