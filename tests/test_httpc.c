@@ -120,7 +120,7 @@ static struct http *serve(void)
 		.addr = "127.0.0.1:0", .threads = 1, .max_conns = 20,
 		.timeout_s = 10, .max_body = 10
 	};
-	const struct http_handler on = { route, NULL };
+	const struct http_handler on = { .reply = route };
 	struct http *h = NULL;
 
 	CU_ASSERT_EQUAL_FATAL(http_start(&cfg, &on, NULL, &h), RC_OK);

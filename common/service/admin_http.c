@@ -250,7 +250,7 @@ enum rc admin_http_start(const struct http_config *http, struct mailbox *loop,
                          struct diag *d, struct admin_http **out)
 {
 	struct admin_http *a = calloc(1, sizeof(*a));
-	const struct http_handler handler = { on_request, a };
+	const struct http_handler handler = { .reply = on_request, .arg = a };
 	enum rc rc;
 
 	if (a == NULL)
