@@ -175,7 +175,7 @@ static enum rc proxy_update(struct ends *e)
 	if (rc == RC_OK)
 		rc = state_check(&f->state, sign_key_public(e->key));
 	if (rc == RC_OK) {
-		slot_publish(e->slot, next);
+		slot_publish(e->slot, next, NULL);
 		next = NULL;
 	}
 	snapshot_unref(next);

@@ -22,6 +22,15 @@ static void add_change(char *dst, size_t size, const json_t *r,
 	         len ? ", " : "", int_of(r, added), int_of(r, removed), shown);
 }
 
+/* Where nothing was counted: in a property map, in a map that is gone, in a cost
+ * map that follows its network map. */
+static const char *plain_change(const json_t *r)
+{
+	if (!json_object_get(r, "from"))
+		return "new";
+	return json_object_get(r, "to") ? "changed" : "gone";
+}
+
 static void cell_change(struct table *t, const json_t *r)
 {
 	char s[300] = "";
@@ -33,7 +42,7 @@ static void cell_change(struct table *t, const json_t *r)
 	add_change(s, sizeof(s), r, "pids", "PIDs");
 	add_change(s, sizeof(s), r, "prefixes", "prefixes");
 	add_change(s, sizeof(s), r, "cells", "cells");
-	table_cell(t, s);
+	table_cell(t, s[0] ? s : plain_change(r));
 }
 
 static void print_changes(const json_t *a)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/ctl_table.h"
+#include "common/wire/media.h"
 
 static void line(const char *name, const char *text)
 {
@@ -63,11 +64,21 @@ static void print_places(const json_t *a)
 	}
 }
 
+/* What is of no kind known here is shown by its media type. */
 static const char *kind_of(const json_t *r)
 {
-	if (json_object_get(r, "prefixes"))
-		return "network";
-	return json_object_get(r, "cells") ? "cost" : "directory";
+	static const char *const kinds[][2] = {
+		{ MEDIA_NETWORK_MAP, "network" },
+		{ MEDIA_COST_MAP, "cost" },
+		{ MEDIA_PROPERTY_MAP, "property" },
+		{ MEDIA_DIRECTORY, "directory" },
+	};
+	const char *media = text_of(r, "media-type");
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(media, kinds[i][0]) == 0)
+			return kinds[i][1];
+	return media;
 }
 
 static void cell_content(struct table *t, const json_t *r)

@@ -20,6 +20,11 @@
 #define FRAME_ROOM	16384		/* for what stands around the patches */
 #define SMALL_PATCH	4096		/* bytes: not worth a question */
 
+static bool is_directory(const struct resource *r)
+{
+	return strcmp(resource_name(r)->id, DIRECTORY_ID) == 0;
+}
+
 /* ---- patches --------------------------------------------------------------- */
 
 static enum rc net_patch(const struct resource *from, const struct resource *to,
@@ -78,19 +83,68 @@ static enum rc load_doc(const struct resource *r, json_t **out)
 	return rc;
 }
 
+/* An operation on an entity, whose id has "/" and no "~". */
+static enum rc put_op(json_t *ops, const char *op, const char *entity,
+                      json_t *value)
+{
+	struct buf path = BUF_INIT(256);
+	json_t *o;
+
+	buf_puts(&path, "/property-map/");
+	for (; *entity; entity++)
+		if (*entity == '/')
+			buf_puts(&path, "~1");
+		else
+			buf_putc(&path, *entity);
+	o = json_pack("{s:s,s:s,s:O*}", "op", op, "path", buf_str(&path),
+	              "value", value);
+	buf_free(&path);
+	return json_array_append_new(ops, o) == 0 ? RC_OK : RC_ENOMEM;
+}
+
+/* A merge patch cannot say null, which a property map may: then it is the
+ * entities that differ, whole. */
+static enum rc entity_patch(const json_t *from, const json_t *to,
+                            json_t **out)
+{
+	json_t *a = json_object_get(from, "property-map");
+	json_t *b = json_object_get(to, "property-map");
+	json_t *ops = json_array(), *v;
+	const char *entity;
+	enum rc rc = ops ? RC_OK : RC_ENOMEM;
+
+	json_object_foreach(b, entity, v)
+		if (rc == RC_OK && !json_equal(v, json_object_get(a, entity)))
+			rc = put_op(ops, "add", entity, v);
+	json_object_foreach(a, entity, v)
+		if (rc == RC_OK && !json_object_get(b, entity))
+			rc = put_op(ops, "remove", entity, NULL);
+	if (rc == RC_OK && json_array_size(ops) > JSONPATCH_OPS_MAX)
+		rc = RC_ELIMIT;
+	if (rc == RC_OK)
+		*out = ops;
+	else
+		json_decref(ops);
+	return rc;
+}
+
 static enum rc doc_patch(const struct resource *from, const struct resource *to,
                          struct buf *dst, const char **media)
 {
 	json_t *a = NULL, *b = NULL, *patch = NULL;
 	enum rc rc = load_doc(from, &a);
 
+	*media = MEDIA_MERGE_PATCH;
 	if (rc == RC_OK)
 		rc = load_doc(to, &b);
 	if (rc == RC_OK)
 		rc = merge_diff(a, b, &patch);
+	if (rc == RC_ERULE && !is_directory(to)) {
+		*media = MEDIA_JSON_PATCH;
+		rc = entity_patch(a, b, &patch);
+	}
 	if (rc == RC_OK)
 		rc = jcs_write(patch, dst);
-	*media = MEDIA_MERGE_PATCH;
 	json_decref(a);
 	json_decref(b);
 	json_decref(patch);
@@ -170,7 +224,7 @@ static void report_change(struct change_report *r, const struct resource *from,
 {
 	const struct resource *any = to ? to : from;
 
-	if (resource_kind(any) == RESOURCE_DOC)
+	if (is_directory(any))
 		return;
 	r->n++;
 	if (to)
@@ -242,12 +296,12 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 	if (rc == RC_OK && worth_a_patch(to, patch.len, room)) {
 		frame_update_patch(resource_leaf(to), resource_name(from)->tag,
 		                   media, patch.data, patch.len, text);
-		if (resource_kind(to) != RESOURCE_DOC)
+		if (!is_directory(to))
 			report->delta_bytes += patch.len;
 	} else {
 		frame_update_pull(resource_leaf(to),
 		                  pull_within(to, limits->subscribers), text);
-		report->pulls += resource_kind(to) != RESOURCE_DOC;
+		report->pulls += !is_directory(to);
 	}
 	rc = RC_OK;
 out:

@@ -1,5 +1,6 @@
 #include "server/publisher.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -31,6 +32,31 @@ void publisher_drop(struct msg *m)
 	free(m);
 }
 
+static enum rc read_services(const struct conf *c, struct origin *o)
+{
+	size_t n = conf_list_count(c, "directories");
+
+	o->links = calloc(n ? n : 1, sizeof(*o->links));
+	if (!o->links)
+		return RC_ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(o->links[i].id, sizeof(o->links[i].id), "%s",
+		         conf_list_str(c, "directories", i, "id"));
+		snprintf(o->links[i].uri, sizeof(o->links[i].uri), "%s",
+		         conf_list_str(c, "directories", i, "uri"));
+	}
+	o->services = (struct ird_services){
+		.filtered = conf_get_bool(c, "services.filtered"),
+		.endpoint_cost = conf_get_bool(c, "services.endpoint-cost"),
+		.endpoint_cost_vtag = conf_get_bool(c,
+			"services.endpoint-cost-vtag"),
+		.max_cost_types = (unsigned)conf_get_int(c,
+			"services.max-cost-types"),
+		.n_links = n, .links = o->links,
+	};
+	return RC_OK;
+}
+
 enum rc publisher_new(const struct conf *c, struct publisher **out)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
@@ -45,6 +71,8 @@ enum rc publisher_new(const struct conf *c, struct publisher **out)
 	rc = source_new(c, &p->o.source);
 	if (rc == RC_OK)
 		rc = digest_new(&p->o.digest);
+	if (rc == RC_OK)
+		rc = read_services(c, &p->o);
 	if (rc != RC_OK) {
 		publisher_free(p);
 		return rc;
@@ -62,6 +90,7 @@ void publisher_free(struct publisher *p)
 	digest_free(p->o.digest);
 	snapshot_unref(p->o.now);
 	free(p->o.proxies);
+	free(p->o.links);
 	free(p);
 }
 
@@ -108,7 +137,7 @@ static enum rc reload(struct publisher *p, bool force, struct release *r,
 		rc = RC_ERULE;
 	}
 	if (rc == RC_OK)
-		rc = release_files(&p->o, r);
+		rc = release_files(&p->o, r, &d);
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, r, NULL, published, &d);
 	if (rc == RC_OK && !*published) {
@@ -272,7 +301,7 @@ static void on_roster(struct publisher *p, struct msg_roster *m)
 	p->o.n_proxies = m->n;
 	rc = keep_proxies(p->o.house->journal, p->o.proxies, p->o.n_proxies, &d);
 	if (rc == RC_OK)
-		rc = release_again(&p->o, &r);
+		rc = release_again(&p->o, &r, &d);
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, &r, NULL, &published, &d);
 	release_free(&r);
@@ -325,7 +354,7 @@ static void on_ahead(struct publisher *p, const struct msg_ahead *m)
 		               "directory?");
 		return;
 	}
-	rc = release_again(&p->o, &r);
+	rc = release_again(&p->o, &r, &d);
 	r.session = true;
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, &r, &m->have, &published, &d);
@@ -407,7 +436,7 @@ static enum rc release_settings(struct publisher *p, bool *published,
                                 struct diag *d)
 {
 	struct release r = { 0 };
-	enum rc rc = release_again(&p->o, &r);
+	enum rc rc = release_again(&p->o, &r, d);
 
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, &r, NULL, published, d);
@@ -418,14 +447,20 @@ static enum rc release_settings(struct publisher *p, bool *published,
 /* Said once, at the start: the set of maps is the configuration's. */
 static void warn_set(const struct publisher *p)
 {
-	bool cost = false;
+	const struct costmap *cost;
+	bool any = false, routing = false;
 
-	for (size_t i = 0; i < snapshot_count(p->o.now); i++)
-		cost = cost || resource_kind(snapshot_at(p->o.now, i)) ==
-		       RESOURCE_COSTMAP;
-	if (!cost)
-		log_warn("maps", "no cost map is served; RFC 7285 s9.2.2 asks "
-		         "for one with metric routingcost");
+	for (size_t i = 0; i < snapshot_count(p->o.now); i++) {
+		cost = resource_cost(snapshot_at(p->o.now, i));
+		any = any || cost;
+		routing = routing || (cost &&
+		          strcmp(costmap_meta(cost)->metric,
+		                 "routingcost") == 0);
+	}
+	if (!routing)
+		log_warn("maps", "no cost map %sis served; RFC 7285 s9.2.2 asks "
+		         "for one with metric routingcost", any ?
+		         "with metric routingcost " : "");
 }
 
 /* Files that are wrong do not stop a server that has a journal. */

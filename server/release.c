@@ -23,19 +23,28 @@ void release_free(struct release *r)
 	buf_free(&r->report.json);
 }
 
+static bool is_directory(const struct resource *r)
+{
+	return strcmp(resource_name(r)->id, DIRECTORY_ID) == 0;
+}
+
 /* The IRD first (it names the others' uris), a network map before the cost maps
- * that depend on it. */
+ * that depend on it, property maps last. */
+#define ORDERS 4
+
 static int change_order(const struct resource *r)
 {
-	switch (resource_kind(r)) {
-	case RESOURCE_DOC:
+	if (is_directory(r))
 		return 0;
+	switch (resource_kind(r)) {
 	case RESOURCE_NETMAP:
 		return 1;
 	case RESOURCE_COSTMAP:
+		return 2;
+	case RESOURCE_DOC:
 		break;
 	}
-	return 2;
+	return 3;
 }
 
 static enum rc put_gone(struct origin *o, struct release *r)
@@ -62,7 +71,7 @@ static enum rc put_changes(struct origin *o, struct release *r)
 
 	r->limits.message_max = o->message_max;
 	r->limits.subscribers = status_subscribers(o->house->status);
-	for (int order = 0; order < 3; order++) {
+	for (int order = 0; order < ORDERS; order++) {
 		for (size_t i = 0; rc == RC_OK && i < r->n; i++) {
 			struct resource *to = r->res[i], *from;
 
@@ -246,17 +255,49 @@ enum rc release_publish(struct origin *o, struct release *r,
 	return rc;
 }
 
-static enum rc build_ird(struct origin *o, struct release *r,
-                         const char *default_net)
+static const struct source_map *configured(const struct origin *o,
+                                           const char *id)
 {
-	struct buf text = BUF_INIT(JSON_SMALL_MAX);
+	for (size_t i = 0; i < o->source->n; i++)
+		if (strcmp(o->source->maps[i].id, id) == 0)
+			return &o->source->maps[i];
+	return NULL;
+}
+
+/* The release's maps as the IRD offers them. A map that is no longer configured,
+ * but published until the files are in order, is offered plainly; so is one that
+ * is not what its setting was made for. */
+static struct ird_map *ird_maps(const struct origin *o,
+                                const struct release *r)
+{
+	struct ird_map *maps = calloc(r->n, sizeof(*maps));
+
+	for (size_t i = 1; maps && i < r->n; i++) {
+		struct resource *res = r->res[i];
+		const struct source_map *m = configured(o,
+			resource_name(res)->id);
+		struct costmap *cost = resource_cost(res);
+
+		maps[i - 1] = (struct ird_map){
+			.res = res, .testable = m && m->testable,
+			.ordinal = m && m->ordinal && cost &&
+			           strcmp(costmap_meta(cost)->mode,
+			                  "numerical") == 0,
+		};
+	}
+	return maps;
+}
+
+static enum rc print_ird(struct origin *o, struct release *r,
+                         const char *default_net, struct buf *dst,
+                         struct diag *d)
+{
 	struct ird_redistribution *rd = calloc(1, sizeof(*rd));
-	struct resource *old, *doc = NULL;
-	char tag[TAG_HEX + 1];
+	struct ird_map *maps = ird_maps(o, r);
 	enum rc rc = RC_ENOMEM;
 
-	if (!rd)
-		return rc;
+	if (!rd || !maps)
+		goto out;
 	memcpy(rd->service, o->service, sizeof(rd->service));
 	rd->n_keys = 1;
 	rd->keys[0] = *sign_key_public(o->key);
@@ -265,7 +306,21 @@ static enum rc build_ird(struct origin *o, struct release *r,
 	rd->heartbeat = (unsigned)(o->heartbeat_ms / 1000);
 	rd->n_proxies = o->n_proxies;
 	rd->proxies = o->proxies;
-	rc = ird_write(rd, r->res + 1, r->n - 1, default_net, &text);
+	rc = ird_write(rd, maps, r->n - 1, default_net, &o->services, dst, d);
+out:
+	free(rd);
+	free(maps);
+	return rc;
+}
+
+static enum rc build_ird(struct origin *o, struct release *r,
+                         const char *default_net, struct diag *d)
+{
+	struct buf text = BUF_INIT(JSON_SMALL_MAX);
+	struct resource *old, *doc = NULL;
+	char tag[TAG_HEX + 1];
+	enum rc rc = print_ird(o, r, default_net, &text, d);
+
 	if (rc == RC_OK)
 		rc = seal_doc(o->digest, MEDIA_DIRECTORY, text.data, text.len,
 		              &doc);
@@ -284,7 +339,6 @@ static enum rc build_ird(struct origin *o, struct release *r,
 out:
 	resource_unref(doc);
 	buf_free(&text);
-	free(rd);
 	return rc;
 }
 
@@ -299,7 +353,7 @@ static enum rc release_new(size_t n, struct release *r)
 }
 
 /* What the files say now (source's `next`) becomes the release's resources. */
-enum rc release_files(struct origin *o, struct release *r)
+enum rc release_files(struct origin *o, struct release *r, struct diag *d)
 {
 	const struct source *s = o->source;
 	const char *net = source_default(s);
@@ -310,11 +364,11 @@ enum rc release_files(struct origin *o, struct release *r)
 	for (size_t i = 0; i < s->n; i++)
 		r->res[i + 1] = resource_ref(s->maps[i].next);
 	r->n = s->n + 1;
-	return build_ird(o, r, net);
+	return build_ird(o, r, net, d);
 }
 
 /* The maps as they are published, under a new IRD or in a new session. */
-enum rc release_again(struct origin *o, struct release *r)
+enum rc release_again(struct origin *o, struct release *r, struct diag *d)
 {
 	size_t n = 0;
 	enum rc rc = release_new(snapshot_count(o->now), r);
@@ -323,7 +377,7 @@ enum rc release_again(struct origin *o, struct release *r)
 	for (size_t i = 0; rc == RC_OK && i < snapshot_count(o->now); i++) {
 		struct resource *res = snapshot_at(o->now, i);
 
-		if (resource_kind(res) == RESOURCE_DOC)
+		if (is_directory(res))
 			continue;
 		r->res[++n] = resource_ref(res);
 		if (resource_kind(res) == RESOURCE_NETMAP && !net)
@@ -336,7 +390,7 @@ enum rc release_again(struct origin *o, struct release *r)
 		if (o->source->maps[i].is_default &&
 		    snapshot_get(o->now, o->source->maps[i].id))
 			net = o->source->maps[i].id;
-	return net ? build_ird(o, r, net) : RC_ENOENT;
+	return net ? build_ird(o, r, net, d) : RC_ENOENT;
 }
 
 /* The same content under a signature of now. */

@@ -34,6 +34,8 @@ struct origin {
 	char service[UUID_TEXT + 1];
 	size_t n_proxies;
 	struct ird_proxy *proxies;	/* ascending by name */
+	struct ird_services services;	/* what is computed from the maps */
+	struct ird_link *links;		/* of services */
 	int64_t lifetime;		/* seconds */
 	uint64_t heartbeat_ms, next_heartbeat;	/* next: monotonic */
 	size_t message_max;
@@ -52,9 +54,11 @@ struct release {
 
 /* What the files say (each map's `next`), or the maps as they are published: both
  * under a newly written IRD. r is to be freed whatever the result. RC_ENOENT: no
- * network map. */
-MUST_CHECK enum rc release_files(struct origin *o, struct release *r);
-MUST_CHECK enum rc release_again(struct origin *o, struct release *r);
+ * network map. Others: no IRD can be written of them (d says why). */
+MUST_CHECK enum rc release_files(struct origin *o, struct release *r,
+                                 struct diag *d);
+MUST_CHECK enum rc release_again(struct origin *o, struct release *r,
+                                 struct diag *d);
 void release_free(struct release *r);
 
 /* Publishes r if it differs from what is (*published). above (may be NULL): a new

@@ -9,6 +9,8 @@
 #include "common/service/options.h"
 #include "common/sys/file.h"
 #include "common/sys/keyfile.h"
+#include "common/wire/ird_json.h"
+#include "common/wire/service.h"
 
 static const struct conf_key keys[] = {
 	OPTIONS_SETTINGS("0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082",
@@ -29,38 +31,88 @@ static const struct conf_key keys[] = {
 	{ "maps", "id", CONF_STRING, NULL, 1, ID_MAX, CONF_REQUIRED,
 	  "resource-id, as the file states it" },
 	{ "maps", "file", CONF_PATH, NULL, 0, 0, CONF_REQUIRED,
-	  "RFC 7285 network map or cost map" },
+	  "RFC 7285 network map or cost map, or RFC 9240 property map" },
 	{ "maps", "default", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "the default network map (RFC 7285 s9.2.3)" },
 	{ "maps", "rebind", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "take a cost map whatever tag of the network map it names" },
+	{ "maps", "ordinal", CONF_BOOL, "false", 0, 0, CONF_RESTART,
+	  "numerical costs are also offered as ranks" },
+	{ "maps", "testable", CONF_BOOL, "true", 0, 0, CONF_RESTART,
+	  "constraints in requests may refer to these costs" },
+	{ "services", "filtered", CONF_BOOL, "true", 0, 0, CONF_RESTART,
+	  "offer filtered network maps and cost maps" },
+	{ "services", "endpoint-cost", CONF_BOOL, "true", 0, 0, CONF_RESTART,
+	  "offer costs between addresses" },
+	{ "services", "max-cost-types", CONF_INT, "8", 0, SERVICE_TYPES_MAX,
+	  CONF_RESTART, "cost types in one request (RFC 8189); 0: one, without "
+	  "RFC 8189" },
+	{ "services", "endpoint-cost-vtag", CONF_BOOL, "false", 0, 0,
+	  CONF_RESTART, "endpoint cost answers name the network map's version in "
+	  "meta.vtag; some clients want it" },
+	{ "", "directories", CONF_LIST, NULL, 0, IRD_LINKS_MAX, CONF_RESTART,
+	  "other directories that this one links to (RFC 7285 s9.2.4)" },
+	{ "directories", "id", CONF_STRING, NULL, 1, ID_MAX, CONF_REQUIRED,
+	  "resource-id of the link" },
+	{ "directories", "uri", CONF_URI, NULL, 0, 0, CONF_REQUIRED,
+	  "where that directory is" },
 };
+
+/* An id of a map or a link: right, and not taken by one before it in a list. */
+static void check_id(const struct conf *c, const char *list, size_t i,
+                     struct buf *errors)
+{
+	const char *id = conf_list_str(c, list, i, "id");
+
+	if (!id)
+		return;
+	if (!resource_id_ok(id, strlen(id)))
+		conf_blame(c, errors, list, (long)i, "id",
+		           "not a resource-id (1 to 64 letters, digits or "
+		           "-:@_; RFC 7285 s10.2)");
+	for (size_t k = 0; k < i; k++) {
+		const char *other = conf_list_str(c, list, k, "id");
+
+		if (other && strcmp(other, id) == 0)
+			conf_blame(c, errors, list, (long)i, "id",
+			           "\"%s\" stands twice", id);
+	}
+}
 
 static void check_maps(const struct conf *c, struct buf *errors)
 {
 	size_t n = conf_list_count(c, "maps"), defaults = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *id = conf_list_str(c, "maps", i, "id");
-
-		if (!id)
-			continue;
-		if (!resource_id_ok(id, strlen(id)))
-			conf_blame(c, errors, "maps", (long)i, "id",
-			           "not a resource-id (1 to 64 letters, digits "
-			           "or -:@_; RFC 7285 s10.2)");
-		for (size_t k = 0; k < i; k++) {
-			const char *other = conf_list_str(c, "maps", k, "id");
-
-			if (other && strcmp(other, id) == 0)
-				conf_blame(c, errors, "maps", (long)i, "id",
-				           "\"%s\" stands twice", id);
-		}
+		check_id(c, "maps", i, errors);
 		defaults += conf_list_bool(c, "maps", i, "default");
 	}
 	if (defaults > 1)
 		conf_blame(c, errors, "maps", 0, "default",
 		           "more than one default network map");
+}
+
+static void check_directories(const struct conf *c, struct buf *errors)
+{
+	for (size_t i = 0; i < conf_list_count(c, "directories"); i++) {
+		const char *id = conf_list_str(c, "directories", i, "id");
+		const char *uri = conf_list_str(c, "directories", i, "uri");
+
+		check_id(c, "directories", i, errors);
+		if (uri && strncmp(uri, "http", 4) != 0)
+			conf_blame(c, errors, "directories", (long)i, "uri",
+			           "an http:// or https:// URI");
+		if (uri && strlen(uri) > IRD_URI_MAX)
+			conf_blame(c, errors, "directories", (long)i, "uri",
+			           "longer than %d bytes", IRD_URI_MAX);
+		for (size_t k = 0; id && k < conf_list_count(c, "maps"); k++) {
+			const char *map = conf_list_str(c, "maps", k, "id");
+
+			if (map && strcmp(map, id) == 0)
+				conf_blame(c, errors, "directories", (long)i,
+				           "id", "\"%s\" is a map's", id);
+		}
+	}
 }
 
 /* One that is not there is made at the first start. */
@@ -91,6 +143,7 @@ static void check(const struct conf *c, struct buf *errors)
 	options_check(c, errors);
 	check_key(c, errors);
 	check_maps(c, errors);
+	check_directories(c, errors);
 	if (service && !enc_uuid_ok(service))
 		conf_blame(c, errors, "", -1, "service",
 		           "not a UUID in lower case");

@@ -1,18 +1,18 @@
 #include "server/source.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/enc.h"
-#include "common/sys/file.h"
 #include "common/wire/costmap_json.h"
+#include "common/wire/ird_props.h"
 #include "common/wire/media.h"
 #include "common/wire/netmap_json.h"
+#include "common/wire/propmap_json.h"
 #include "common/wire/scan.h"
 #include "common/wire/seal.h"
+#include "server/mapfile.h"
 
 #define NET_ID_AT "/meta/dependent-vtags/0/resource-id"
 
@@ -36,6 +36,8 @@ enum rc source_new(const struct conf *c, struct source **out)
 		s->maps[i].file = conf_list_str(c, "maps", i, "file");
 		s->maps[i].is_default = conf_list_bool(c, "maps", i, "default");
 		s->maps[i].rebind = conf_list_bool(c, "maps", i, "rebind");
+		s->maps[i].ordinal = conf_list_bool(c, "maps", i, "ordinal");
+		s->maps[i].testable = conf_list_bool(c, "maps", i, "testable");
 	}
 	*out = s;
 	return RC_OK;
@@ -86,125 +88,6 @@ const char *source_default(const struct source *s)
 			first = s->maps[i].id;
 	}
 	return first;
-}
-
-/* ---- one file -------------------------------------------------------------- */
-
-struct reader {
-	int fd;
-	uint64_t left;			/* up to the ceiling */
-	struct digest *digest;		/* NULL: not hashed */
-	bool failed;
-};
-
-static long read_some(void *arg, char *dst, size_t len)
-{
-	struct reader *r = arg;
-	ssize_t n;
-
-	if (len > r->left)
-		len = (size_t)r->left;
-	do
-		n = read(r->fd, dst, len);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		r->failed = true;
-		return -1;
-	}
-	r->left -= (uint64_t)n;
-	if (r->digest)
-		digest_add(r->digest, dst, (size_t)n);
-	return n;
-}
-
-static enum rc open_file(const char *path, int *fd, struct file_stamp *stamp,
-                         struct diag *d)
-{
-	enum rc rc = file_open(path, fd, stamp, d);
-
-	if (rc != RC_OK || stamp->size <= SOURCE_FILE_MAX)
-		return rc;
-	close(*fd);
-	return diag_set(d, RC_ELIMIT, "over %llu bytes",
-	                (unsigned long long)SOURCE_FILE_MAX);
-}
-
-/* The file that is open must still be the one under the name, unchanged. */
-static enum rc same_file(const char *path, const struct file_stamp *before,
-                         struct diag *d)
-{
-	struct file_stamp after;
-	enum rc rc = file_stamp_get(path, &after, d);
-
-	if (rc == RC_OK && !file_stamp_equal(before, &after))
-		rc = diag_set(d, RC_EAGAIN, "changed while it was read");
-	return rc;
-}
-
-/* One pass over the file for its digest alone. */
-static enum rc hash_file(struct source *s, const char *path,
-                         uint8_t out[SHA256_SIZE], struct diag *d)
-{
-	char chunk[65536];
-	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX,
-	                    .digest = s->digest };
-	struct file_stamp stamp;
-	enum rc rc = open_file(path, &r.fd, &stamp, d);
-
-	if (rc != RC_OK)
-		return rc;
-	digest_start(s->digest);
-	while (read_some(&r, chunk, sizeof(chunk)) > 0)
-		;
-	rc = digest_end(s->digest, out);
-	if (r.failed)
-		rc = diag_set(d, RC_EIO, "%s", strerror(errno));
-	close(r.fd);
-	return rc == RC_OK ? same_file(path, &stamp, d) : rc;
-}
-
-/* Which map is it? The member tells that holds the data. */
-static enum rc find_kind(struct scan *s, enum resource_kind *kind)
-{
-	const char *name;
-	size_t len;
-	enum rc rc = scan_object(s);
-
-	while (rc == RC_OK && (rc = scan_member(s, &name, &len)) == RC_OK) {
-		if (!name)
-			return scan_refuse(s, RC_ERULE, "neither a network map "
-			                   "nor a cost map: no member "
-			                   "network-map or cost-map (RFC 7285 "
-			                   "s11.2.1.6, s11.2.3.6)");
-		if (len == 11 && memcmp(name, "network-map", len) == 0) {
-			*kind = RESOURCE_NETMAP;
-			return RC_OK;
-		}
-		if (len == 8 && memcmp(name, "cost-map", len) == 0) {
-			*kind = RESOURCE_COSTMAP;
-			return RC_OK;
-		}
-		rc = scan_skip(s);
-	}
-	return rc;
-}
-
-static enum rc kind_of_file(const char *path, enum resource_kind *kind,
-                            struct diag *d)
-{
-	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX };
-	struct file_stamp stamp;
-	struct scan *scan = NULL;
-	enum rc rc = open_file(path, &r.fd, &stamp, d);
-
-	if (rc != RC_OK)
-		return rc;
-	rc = scan_new_reader(read_some, &r, d, &scan);
-	if (rc == RC_OK)
-		rc = find_kind(scan, kind);
-	scan_free(scan);
-	close(r.fd);
-	return rc;
 }
 
 /* ---- one map --------------------------------------------------------------- */
@@ -284,35 +167,65 @@ static enum rc parse_cost(struct source *s, struct source_map *m,
 	return rc;
 }
 
-static enum rc parse(struct source *s, struct source_map *m,
-                     const struct resource *held, struct buf *warnings,
-                     struct diag *d)
+/* A small document: what is served is its canonical text. */
+static enum rc parse_props(struct source *s, struct source_map *m,
+                           struct diag *d)
 {
-	struct reader r = { .fd = -1, .left = SOURCE_FILE_MAX };
+	struct buf text = BUF_INIT(PROPMAP_BYTES_MAX);
+	struct propmap *map = NULL;
+	enum rc rc = mapfile_slurp(m->file, &text, d);
+
+	if (rc == RC_OK)
+		rc = propmap_read(buf_str(&text), text.len, &map, d);
+	if (rc == RC_OK) {
+		buf_clear(&text);
+		propmap_canonical(map, &text);
+		rc = buf_rc(&text);
+	}
+	if (rc == RC_OK)
+		rc = seal_doc(s->digest, MEDIA_PROPERTY_MAP, text.data,
+		              text.len, &m->next);
+	propmap_unref(map);
+	buf_free(&text);
+	return rc;
+}
+
+static enum rc parse_map(struct source *s, struct source_map *m,
+                         enum resource_kind kind, const struct resource *held,
+                         struct buf *warnings, struct diag *d)
+{
 	struct map_notes notes = { 0 };
-	enum resource_kind kind = RESOURCE_DOC;
 	struct scan *scan = NULL;
-	struct file_stamp stamp;
-	enum rc rc = kind_of_file(m->file, &kind, d);
+	struct mapfile f;
+	enum rc rc = mapfile_open(m->file, SOURCE_FILE_MAX, &f, d);
 
 	if (rc != RC_OK)
 		return rc;
-	if (held && resource_kind(held) != kind)
-		held = NULL;
-	rc = open_file(m->file, &r.fd, &stamp, d);
-	if (rc != RC_OK)
-		return rc;
-	rc = scan_new_reader(read_some, &r, d, &scan);
+	rc = scan_new_reader(mapfile_read, &f, d, &scan);
 	if (rc == RC_OK)
 		rc = kind == RESOURCE_NETMAP ?
 		     parse_net(s, m, scan, held, &notes, d) :
 		     parse_cost(s, m, scan, held, &notes, d);
 	scan_free(scan);
-	close(r.fd);
-	if (rc == RC_OK)
-		rc = same_file(m->file, &stamp, d);
+	rc = mapfile_close(&f, rc, d);
 	note(warnings, m, &notes);
 	return rc;
+}
+
+static enum rc parse(struct source *s, struct source_map *m,
+                     const struct resource *held, struct buf *warnings,
+                     struct diag *d)
+{
+	enum resource_kind kind = RESOURCE_DOC;
+	enum rc rc = mapfile_kind(m->file, &kind, d);
+
+	if (rc != RC_OK)
+		return rc;
+	if (kind == RESOURCE_DOC)
+		return parse_props(s, m, d);
+	if (held && resource_kind(held) != kind)
+		held = NULL;
+	return parse_map(s, m, kind, held, warnings, d);
 }
 
 /* Leaves in `next` the map of the file if that is new, else what is served. */
@@ -322,7 +235,7 @@ static enum rc read_map(struct source *s, struct source_map *m,
 {
 	struct resource *now = held ? snapshot_get(held, m->id) : NULL;
 	uint8_t sha256[SHA256_SIZE];
-	enum rc rc = hash_file(s, m->file, sha256, d);
+	enum rc rc = mapfile_hash(s->digest, m->file, sha256, d);
 	bool same = rc == RC_OK && m->taken.known &&
 	            memcmp(sha256, m->taken.sha256, SHA256_SIZE) == 0;
 
@@ -371,8 +284,9 @@ static enum rc check_tag(const struct source_map *m,
 		return RC_OK;
 	return diag_set(at(d, "/meta/dependent-vtags/0/tag"), RC_ERULE,
 	                "made for another version of network map \"%s\": it "
-	                "depends on tag \"%.64s\", the network map has \"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = "
-	                "true takes it all the same)", net->id, named,
+	                "depends on tag \"%.64s\", the network map has "
+	                "\"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = true "
+	                "takes it all the same)", net->id, named,
 	                overridden ? ours : net->found.stated,
 	                overridden ? "" : " and our tag is \"",
 	                overridden ? "" : ours, overridden ? "" : "\"");
@@ -422,8 +336,9 @@ static enum rc check_twin(struct source *s, const struct source_map *m,
 		    strcmp(a->mode, b->mode) == 0 &&
 		    strcmp(a->net.id, b->net.id) == 0)
 			return diag_set(at(d, "/meta/cost-type"), RC_ERULE,
-			                "\"%s\" is a cost map of the same "
-			                "cost type for the same network map (RFC 7285 s9.2.2)", o->id);
+			                "cost maps \"%s\" and \"%s\" have one "
+			                "cost type for one network map (RFC "
+			                "7285 s9.2.2)", o->id, m->id);
 	}
 	return RC_OK;
 }
@@ -528,25 +443,95 @@ static enum rc announce_nets(struct source *s, const struct snapshot *held)
 	return rc;
 }
 
+/* Each property has one map that knows it. owners: property -> id of its map. */
+static enum rc check_props(const struct source_map *m, json_t *owners,
+                           struct diag *d)
+{
+	json_t *domains = NULL, *names, *name, *owner;
+	const char *domain;
+	size_t i;
+	enum rc rc = ird_mappings(m->next, &domains);
+
+	json_object_foreach(domains, domain, names) {
+		json_array_foreach(names, i, name) {
+			const char *text = json_string_value(name);
+
+			owner = json_object_get(owners, text);
+			if (owner && strcmp(json_string_value(owner),
+			                    m->id) != 0 && rc == RC_OK)
+				rc = diag_set(at(d, "/property-map"), RC_ERULE,
+				              "%s stands in the property maps "
+				              "\"%s\" and \"%s\": one must do "
+				              "without it", text,
+				              json_string_value(owner), m->id);
+			if (!owner && json_object_set_new(owners, text,
+			    json_string(m->id)) != 0)
+				rc = RC_ENOMEM;
+		}
+	}
+	json_decref(domains);
+	return rc;
+}
+
+static enum rc check_ordinal(const struct source_map *m, struct diag *d)
+{
+	const struct costmap *cost = resource_cost(m->next);
+
+	if (!m->ordinal ||
+	    (cost && strcmp(costmap_meta(cost)->mode, "numerical") == 0))
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "ordinal = true is set for \"%s\", which "
+	                "is no numerical cost map: there is nothing to rank",
+	                m->id);
+}
+
+static enum rc check_map(struct source *s, struct source_map *m,
+                         const struct snapshot *held, json_t *owners,
+                         struct diag *d)
+{
+	enum rc rc = check_ordinal(m, d);
+
+	if (rc == RC_OK && resource_kind(m->next) == RESOURCE_COSTMAP)
+		rc = check_cost(s, m, held, d);
+	else if (rc == RC_OK && resource_kind(m->next) == RESOURCE_DOC)
+		rc = check_props(m, owners, d);
+	return rc;
+}
+
+/* The first that is wrong; errors says all. */
+static enum rc check_all(struct source *s, const struct snapshot *held,
+                         struct buf *errors)
+{
+	json_t *owners = json_object();
+	enum rc first = owners ? RC_OK : RC_ENOMEM;
+
+	for (size_t i = 0; owners && i < s->n; i++) {
+		struct source_map *m = &s->maps[i];
+		struct diag d = { 0 };
+		enum rc rc;
+
+		if (!m->next)
+			continue;
+		rc = check_map(s, m, held, owners, &d);
+		if (rc == RC_OK)
+			continue;
+		blame(m, &d, rc, errors);
+		first = first == RC_OK ? rc : first;
+	}
+	json_decref(owners);
+	return first;
+}
+
 enum rc source_read(struct source *s, const struct snapshot *held, bool force,
                     struct buf *errors, struct buf *warnings)
 {
-	enum rc rc, first;
+	enum rc rc, first, bad;
 
 	source_drop(s);
 	first = read_all(s, held, force, errors, warnings);
 	rc = announce_nets(s, held);
-	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
-		struct source_map *m = &s->maps[i];
-		struct diag d = { 0 };
-		enum rc bad;
-
-		if (!m->next || resource_kind(m->next) != RESOURCE_COSTMAP)
-			continue;
-		bad = check_cost(s, m, held, &d);
-		if (bad == RC_OK)
-			continue;
-		blame(m, &d, bad, errors);
+	if (rc == RC_OK) {
+		bad = check_all(s, held, errors);
 		first = first == RC_OK ? bad : first;
 	}
 	if (rc == RC_OK)

@@ -19,8 +19,6 @@
 #include "common/core/vtag.h"
 #include "common/sys/conf.h"
 
-#define SOURCE_FILE_MAX (4ull << 30)	/* bytes of a map file */
-
 /* What is remembered of a file that was taken. */
 struct source_record {
 	bool known;
@@ -32,6 +30,7 @@ struct source_record {
 struct source_map {
 	const char *id, *file;		/* lent by the configuration */
 	bool is_default, rebind;
+	bool ordinal, testable;		/* struct ird_map */
 	struct source_record taken;	/* of the version that is served */
 	bool overridden;		/* by the operator, until the file changes */
 

@@ -66,6 +66,7 @@ static void end(void)
 	char path[128];
 
 	journal_close(p.journal);
+	publish_end(&p);
 	slot_free(p.slot);
 	mailbox_free(p.loop, drop_message);
 	snapshot_unref(served);

@@ -4,7 +4,11 @@
 
 #include "common/base/enc.h"
 #include "common/core/merkle.h"
+#include "common/core/snapshot.h"
+#include "common/wire/answer_json.h"
+#include "common/wire/ask_json.h"
 #include "common/wire/body.h"
+#include "common/wire/catalog.h"
 #include "common/wire/frame.h"
 #include "common/wire/ird_json.h"
 #include "common/wire/jcs.h"
@@ -19,7 +23,8 @@
 #define BODY_MAX (1u << 20)
 
 static struct digest *digest;
-static json_t *canonical, *numbers, *trees, *states, *patches, *messages;
+static json_t *canonical, *numbers, *trees, *states, *patches, *messages,
+              *answers;
 
 /* ---- the vectors ----------------------------------------------------------- */
 
@@ -368,7 +373,10 @@ static void check_ird(const json_t *v)
 {
 	const json_t *responses = list(v, "responses");
 	size_t n = json_array_size(responses) - 1;
-	struct resource *maps[8] = { NULL };
+	const struct ird_services sv = {
+		.filtered = true, .endpoint_cost = true, .max_cost_types = 8
+	};
+	struct ird_map maps[8] = { { .res = NULL } };
 	struct buf again = BUF_INIT(65536);
 	const char *text = str(json_array_get(responses, 0), "body");
 	struct ird *ird = NULL;
@@ -379,14 +387,16 @@ static void check_ird(const json_t *v)
 		const json_t *r = json_array_get(responses, i + 1);
 
 		CU_ASSERT_EQUAL_FATAL(open_body(str(r, "ALTO-Resource"),
-		                                str(r, "body"), &maps[i]),
+		                                str(r, "body"), &maps[i].res),
 		                      RC_OK);
+		maps[i].testable = true;
+		maps[i].ordinal = resource_cost(maps[i].res) != NULL;
 	}
-	CU_ASSERT_EQUAL(ird_write(ird_redistribution(ird), maps, n, "net",
-	                          &again), RC_OK);
+	CU_ASSERT_EQUAL(ird_write(ird_redistribution(ird), maps, n, "net", &sv,
+	                          &again, NULL), RC_OK);
 	CU_ASSERT_STRING_EQUAL(buf_str(&again), text);
 	for (size_t i = 0; i < n; i++)
-		resource_unref(maps[i]);
+		resource_unref(maps[i].res);
 	buf_free(&again);
 	ird_free(ird);
 }
@@ -660,6 +670,120 @@ static void close_codes_have_their_reasons(void)
 	                                   i - 1), "code"), CLOSE_RESYNC);
 }
 
+/* ---- computed services ----------------------------------------------------- */
+
+#define ANSWER_RESOURCES_MAX 16
+
+static struct snapshot *snapshot_of(const json_t *v)
+{
+	static const uint64_t changed[ANSWER_RESOURCES_MAX];
+	struct resource *res[ANSWER_RESOURCES_MAX] = { NULL };
+	const json_t *resources = list(v, "resources"), *r;
+	size_t i, n = json_array_size(resources);
+	struct state state = { .resources = n };
+	struct snapshot *s = NULL;
+
+	CU_ASSERT_TRUE_FATAL(n <= ANSWER_RESOURCES_MAX);
+	json_array_foreach(resources, i, r)
+		CU_ASSERT_EQUAL_FATAL(open_body(str(r, "leaf"), str(r, "body"),
+		                                &res[i]), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(snapshot_new(res, changed, n, &state, &s), RC_OK);
+	for (i = 0; i < n; i++)
+		resource_unref(res[i]);
+	return s;
+}
+
+/* Calls check(service, vector) for each vector of a list in each state. */
+static void ask_all(const char *name, void (*check)(const struct service *,
+                                                    const json_t *))
+{
+	const json_t *st, *v;
+	size_t i, k;
+
+	json_array_foreach(list(answers, "states"), i, st) {
+		struct snapshot *s = snapshot_of(st);
+		struct catalog *c = NULL;
+
+		CU_ASSERT_EQUAL_FATAL(catalog_new(s, NULL, &c), RC_OK);
+		json_array_foreach(list(st, name), k, v) {
+			const struct service *sv = catalog_find(c, str(v,
+			                                               "uri"));
+
+			expect(sv != NULL, v, "is not offered");
+			if (sv)
+				check(sv, v);
+		}
+		catalog_unref(c);
+		snapshot_unref(s);
+	}
+}
+
+static void check_answer(const struct service *sv, const json_t *v)
+{
+	const char *text = str(v, "request"), *caller = str(v, "caller");
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct ask_refusal why = { .code = "" };
+	struct ask_endpoint self;
+	struct ask *ask = NULL;
+	enum rc rc = ask_read(sv, text, strlen(text), &ask, &why);
+
+	expect(rc == RC_OK, v, why.text);
+	CU_ASSERT_EQUAL(ask_endpoint_read(caller, strlen(caller), &self), RC_OK);
+	if (rc == RC_OK) {
+		rc = answer_write(sv, ask, &self, &body);
+		expect(rc == RC_OK && strcmp(buf_str(&body), str(v, "answer"))
+		       == 0, v, buf_str(&body));
+	}
+	ask_free(ask);
+	buf_free(&body);
+}
+
+static void every_request_has_its_answer(void)
+{
+	ask_all("answers", check_answer);
+}
+
+static void check_refusal(const struct service *sv, const json_t *v)
+{
+	const char *text = str(v, "request");
+	struct ask_refusal why = { .code = "" };
+	struct ask *ask = NULL;
+
+	expect(ask_read(sv, text, strlen(text), &ask, &why) == RC_ERULE, v,
+	       "is answered");
+	expect(strcmp(why.code, str(v, "code")) == 0, v, why.code);
+	expect(text_as(v, "field", why.field), v, why.field);
+	expect(why.has_value == (json_object_get(v, "value") != NULL) &&
+	       text_as(v, "value", why.value), v, why.value);
+	CU_ASSERT_PTR_NULL(ask);
+	ask_free(ask);
+}
+
+static void every_wrong_request_is_refused_with_its_code(void)
+{
+	ask_all("refused", check_refusal);
+}
+
+static void the_services_of_a_state_are_those_it_offers(void)
+{
+	const json_t *st;
+	size_t i;
+
+	json_array_foreach(list(answers, "states"), i, st) {
+		const json_t *want = list(st, "services");
+		struct snapshot *s = snapshot_of(st);
+		struct catalog *c = NULL;
+
+		CU_ASSERT_EQUAL_FATAL(catalog_new(s, NULL, &c), RC_OK);
+		CU_ASSERT_EQUAL_FATAL(catalog_count(c), json_array_size(want));
+		for (size_t k = 0; k < catalog_count(c); k++)
+			CU_ASSERT_STRING_EQUAL(catalog_at(c, k)->path,
+				json_string_value(json_array_get(want, k)));
+		catalog_unref(c);
+		snapshot_unref(s);
+	}
+}
+
 /* ---------------------------------------------------------------------------- */
 
 static json_t *load(const char *name)
@@ -680,8 +804,9 @@ static bool set_up(void)
 	states = load("state.json");
 	patches = load("patches.json");
 	messages = load("messages.json");
+	answers = load("answers.json");
 	return canonical && numbers && trees && states && patches && messages &&
-	       digest_new(&digest) == RC_OK;
+	       answers && digest_new(&digest) == RC_OK;
 }
 
 static void tear_down(void)
@@ -692,6 +817,7 @@ static void tear_down(void)
 	json_decref(states);
 	json_decref(patches);
 	json_decref(messages);
+	json_decref(answers);
 	digest_free(digest);
 }
 
@@ -734,6 +860,11 @@ int main(void)
 		  the_updates_of_the_conversation_apply },
 		{ "close codes have their reasons",
 		  close_codes_have_their_reasons },
+		{ "every request has its answer", every_request_has_its_answer },
+		{ "every wrong request is refused with its code",
+		  every_wrong_request_is_refused_with_its_code },
+		{ "the services of a state are those it offers",
+		  the_services_of_a_state_are_those_it_offers },
 		CU_TEST_INFO_NULL
 	};
 	int rc;

@@ -276,10 +276,17 @@ static struct resource *seal_ird(struct world *w, struct resource *const *maps,
 		.heartbeat = 30, .n_proxies = w->proxies, .proxies = proxies,
 		.push = "wss://alto.example.net:8081/push", .state = "state"
 	};
+	const struct ird_services sv = {
+		.filtered = true, .endpoint_cost = true, .max_cost_types = 8
+	};
+	struct ird_map offered[WORLD_NETS + WORLD_COSTS];
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct resource *r = NULL;
 	struct keys keys;
 
+	for (size_t i = 0; i < n; i++)
+		offered[i] = (struct ird_map){ .res = maps[i],
+		                               .testable = true };
 	world_keys(w, &keys);
 	red.n_keys = keys.n;
 	memcpy(red.keys, keys.key, sizeof(keys.key));
@@ -289,7 +296,7 @@ static struct resource *seal_ird(struct world *w, struct resource *const *maps,
 		snprintf(proxies[i].uri, sizeof(proxies[i].uri),
 		         "https://rp-%u.example.net/", i);
 	}
-	must(ird_write(&red, maps, n, net_ids[0], &text));
+	must(ird_write(&red, offered, n, net_ids[0], &sv, &text, NULL));
 	must(seal_doc(w->digest, MEDIA_DIRECTORY, text.data, text.len, &r));
 	must(seal_announce(w->digest, r, DIRECTORY_ID));
 	buf_free(&text);

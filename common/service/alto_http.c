@@ -5,204 +5,294 @@
 #include <string.h>
 
 #include "common/core/snapshot.h"
-#include "common/core/vtag.h"
+#include "common/service/answers.h"
+#include "common/service/caller.h"
+#include "common/service/cors.h"
+#include "common/service/mapreply.h"
+#include "common/service/refusal.h"
 #include "common/service/replies.h"
+#include "common/service/route.h"
 #include "common/sys/clock.h"
-#include "common/wire/error_json.h"
+#include "common/wire/catalog.h"
+#include "common/wire/httpfield.h"
 #include "common/wire/media.h"
-#include "common/wire/state_json.h"
 
-#define MAPS "/maps/"
 #define GRACE_MS 300		/* for replies under way when it stops; what
 				 * is idle then is closed with them */
 #define NOTHING_YET_S 5		/* Retry-After before the first version */
-#define VALUE_MAX 200		/* bytes of a request repeated in an error */
+#define LIST_MAX 4096		/* a header that is a list; one that is
+					 * longer counts as not sent */
+#define ALLOW_MAPS "GET, HEAD, OPTIONS"
+#define ALLOW_SERVICES "POST, OPTIONS"
 
 struct alto_http {
 	struct http *http;
 	struct slot *slot;
 	struct status *status;
+	size_t max_body;
+	struct cors *cors;
+	struct callers *callers;
 	struct replies *replies;
+	struct answers *answers;
 };
 
-/* answers without a map */
+/* One request on its way. */
+struct call {
+	struct alto_http *a;
+	const struct http_request *rq;
+	struct snapshot *s;		/* NULL: there is none yet */
+	struct catalog *catalog;
+	int64_t now;
+	const char *allow;		/* cors_allow() */
+	struct route to;
+	uint64_t size;			/* of the answer's body */
+	bool dressed;			/* the reply has its CORS headers */
+	char accept[LIST_MAX], coding[LIST_MAX];
+};
 
-/* An error is not kept by caches. name NULL: no more to say. */
-static struct http_reply *finish(struct http_reply *r, const char *name,
-                                 const char *value)
+/* saying no */
+
+static struct http_reply *not_found(const struct call *c)
 {
-	enum rc rc = http_reply_header(r, "Cache-Control", "no-store");
+	return refusal_reply(&(struct refusal){
+		.status = 404, .field = "path", .value = c->rq->path,
+		.text = "nothing is served there" });
+}
 
-	if (rc == RC_OK && name != NULL)
-		rc = http_reply_header(r, name, value);
+static struct http_reply *not_allowed(const struct call *c, const char *methods)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "what is there takes %s", methods);
+	return refusal_reply(&(struct refusal){
+		.status = 405, .field = "method", .value = c->rq->method,
+		.text = text, .head = "Allow", .is = methods });
+}
+
+static struct http_reply *not_acceptable(const char *field, const char *value)
+{
+	return refusal_reply(&(struct refusal){
+		.status = 406, .field = field, .value = value,
+		.text = "what is there comes in no form that is accepted" });
+}
+
+static struct http_reply *no_such_range(const char *range, uint64_t size)
+{
+	char value[48];
+
+	snprintf(value, sizeof(value), "bytes */%llu",
+	         (unsigned long long)size);
+	return refusal_reply(&(struct refusal){
+		.status = 416, .field = "range", .value = range,
+		.text = "the range begins after the end",
+		.head = "Content-Range", .is = value });
+}
+
+static struct http_reply *out_of_date(const struct call *c)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "What is held here was signed %lld s ago "
+	         "and is not valid any more.\n",
+	         (long long)mapreply_age(snapshot_state(c->s), c->now));
+	return refusal_unavailable(replies_heartbeat(c->a->replies), text);
+}
+
+static bool expired(const struct call *c)
+{
+	return c->now >= snapshot_state(c->s)->expires;
+}
+
+/* answering */
+
+/* All values of a header; NULL: not sent. */
+static const char *list(const struct call *c, const char *name,
+                        char dst[LIST_MAX])
+{
+	return http_header_list(c->rq, name, dst, LIST_MAX) > 0 ? dst : NULL;
+}
+
+static const char *media_of(const struct call *c)
+{
+	if (c->to.i == snapshot_count(c->s))
+		return MEDIA_STATE;
+	return resource_name(snapshot_at(c->s, c->to.i))->type;
+}
+
+static struct http_reply *get_map(struct call *c)
+{
+	char held[LIST_MAX];
+	const char *accept = list(c, "Accept", c->accept);
+	struct replies_want w = { .s = c->s, .i = c->to.i, .now = c->now,
+	                          .allow = c->allow };
+	struct http_reply *r;
+
+	if (!accept_takes(accept, media_of(c)))
+		return not_acceptable("accept", accept);
+	if (expired(c))
+		return out_of_date(c);
+	w.wish.if_none_match = list(c, "If-None-Match", held);
+	w.wish.accept_encoding = list(c, "Accept-Encoding", c->coding);
+	if (strcmp(c->rq->method, "GET") == 0) {
+		w.wish.range = http_header(c->rq, "Range");
+		if (w.wish.range != NULL)
+			w.wish.if_range = http_header(c->rq, "If-Range");
+	}
+	r = replies_get(c->a->replies, &w);
+	if (w.refused == 416)
+		return no_such_range(w.wish.range, w.size);
+	if (w.refused == 406)
+		return not_acceptable("accept-encoding",
+		                      w.wish.accept_encoding);
+	c->dressed = true;
+	c->size = w.size;
+	return r;
+}
+
+static struct http_reply *post(struct call *c)
+{
+	struct answers_ask q = {
+		.rq = c->rq, .s = c->s, .sv = c->to.sv,
+		.accept = list(c, "Accept", c->accept),
+		.accept_encoding = list(c, "Accept-Encoding", c->coding)
+	};
+	struct http_reply *r = NULL;
+
+	status_add(c->a->status, STATUS_computed, 1);
+	if (answers_check(&q, &r) != RC_OK || r != NULL)
+		return r;
+	if (expired(c))
+		return out_of_date(c);
+	return answers_get(c->a->answers, &q, &c->size);
+}
+
+/* What may be asked of a path; a preflight (CORS) is told what a page may send. */
+static struct http_reply *options(const struct call *c, const char *methods)
+{
+	struct http_reply *r = NULL;
+	enum rc rc = http_reply_new_bytes(204, &(struct http_bytes){
+		NULL, 0, NULL, NULL }, &r);
+
+	if (rc != RC_OK)
+		return NULL;
+	rc = http_reply_header(r, "Allow", methods);
+	if (rc == RC_OK && c->allow != NULL)
+		rc = cors_put_preflight(methods, r);
 	if (rc == RC_OK)
 		return r;
 	http_reply_unref(r);
 	return NULL;
 }
 
-/* RFC 7285 s8.5.2 wants a registered code and has none for a path or a method:
- * to it both are values that are not allowed, of the field that is named. */
-static struct http_reply *refuse(unsigned status, const char *field,
-                                 const char *value, const char *text)
+static struct http_reply *dispatch(struct call *c)
 {
-	struct buf body = BUF_INIT(4096);
-	struct http_reply *r = NULL;
-	char shown[VALUE_MAX + 1];
-	size_t n = strnlen(value, VALUE_MAX);
+	const char *method = c->rq->method, *methods = ALLOW_MAPS;
+	bool ok = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 
-	for (size_t i = 0; i < n; i++)
-		shown[i] = value[i] >= ' ' && value[i] < 0x7f ? value[i] : '?';
-	shown[n] = '\0';
-	error_json("E_INVALID_FIELD_VALUE", field, shown, text, &body);
-	if (buf_rc(&body) != RC_OK ||
-	    http_reply_new_text(status, MEDIA_ERROR, buf_str(&body), &r)
-	    != RC_OK)
-		r = NULL;
-	buf_free(&body);
+	if (strcmp(c->rq->path, "*") == 0)
+		return options(c, "GET, HEAD, POST, OPTIONS");
+	route_find(c->rq->path, c->s, c->catalog, &c->to);
+	if (c->to.target == TARGET_NONE)
+		return not_found(c);
+	if (c->to.target == TARGET_SERVICE) {
+		methods = ALLOW_SERVICES;
+		ok = strcmp(method, "POST") == 0;
+	}
+	if (strcmp(method, "OPTIONS") == 0)
+		return options(c, methods);
+	if (!ok)
+		return not_allowed(c, methods);
+	if (c->s == NULL)
+		return refusal_unavailable(NOTHING_YET_S,
+		                           "No map is here yet.\n");
+	return c->to.target == TARGET_MAP ? get_map(c) : post(c);
+}
+
+/* Lets web pages read it, if they may. */
+static struct http_reply *dress(const struct alto_http *a, const char *allow,
+                                struct http_reply *r)
+{
+	enum rc rc = RC_OK;
+
 	if (r == NULL)
 		return NULL;
-	return finish(r, status == 405 ? "Allow" : NULL, "GET, HEAD");
+	if (cors_by_origin(a->cors))
+		rc = http_reply_header(r, "Vary", "Origin");
+	if (rc == RC_OK)
+		rc = cors_put(allow, r);
+	if (rc == RC_OK)
+		return r;
+	http_reply_unref(r);
+	return NULL;
 }
 
-/* The error codes of RFC 7285 are for requests; this is no fault of the
- * request, so the body is a sentence for people. */
-static struct http_reply *unavailable(unsigned retry_after, const char *text)
+/* the handler */
+
+static void count(const struct call *c, unsigned status)
 {
-	struct http_reply *r;
-	char seconds[16];
+	struct status *st = c->a->status;
 
-	snprintf(seconds, sizeof(seconds), "%u", retry_after);
-	if (http_reply_new_text(503, "text/plain", text, &r) != RC_OK)
-		return NULL;
-	return finish(r, "Retry-After", seconds);
-}
-
-static struct http_reply *out_of_date(const struct alto_http *a,
-                                      const struct state *st, int64_t now)
-{
-	char text[160];
-
-	snprintf(text, sizeof(text), "What is held here was signed %lld s ago "
-	         "and is not valid any more.\n",
-	         (long long)replies_age(st, now));
-	return unavailable(replies_heartbeat(a->replies), text);
-}
-
-/* routes */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A resource-id as it stands in a path, where ":" and "@" may be %XX. */
-static bool read_id(const char *s, char id[ID_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++) {
-		int c = (unsigned char)*s;
-
-		if (n == ID_MAX)
-			return false;
-		if (c == '%') {
-			int high = hex_digit(s[1]);
-			int low = high < 0 ? -1 : hex_digit(s[2]);
-
-			if (low < 0)
-				return false;
-			c = high << 4 | low;
-			s += 2;
-		}
-		id[n++] = (char)c;
-	}
-	id[n] = '\0';
-	return resource_id_ok(id, n);
-}
-
-/* id: of the resource, or "" for /state. */
-static bool route(const char *path, char id[ID_MAX + 1])
-{
-	id[0] = '\0';
-	if (strcmp(path, "/state") == 0)
-		return true;
-	if (strcmp(path, "/directory") == 0) {
-		memcpy(id, DIRECTORY_ID, sizeof(DIRECTORY_ID));
-		return true;
-	}
-	return strncmp(path, MAPS, strlen(MAPS)) == 0 &&
-	       read_id(path + strlen(MAPS), id);
-}
-
-static struct http_reply *not_found(const struct http_request *rq)
-{
-	return refuse(404, "path", rq->path, "nothing is served there");
-}
-
-static bool expired(const struct state *st, int64_t now)
-{
-	return now >= st->expires;
-}
-
-static struct http_reply *from_snapshot(struct alto_http *a,
-                                        const struct http_request *rq,
-                                        struct snapshot *s, const char *id)
-{
-	const struct state *st = snapshot_state(s);
-	struct replies_want w = { .s = s, .now = clock_wall_s(),
-		.if_none_match = http_header(rq, "If-None-Match") };
-	long at = id[0] == '\0' ? (long)snapshot_count(s)
-	                        : snapshot_find(s, id);
-	struct http_reply *r;
-
-	if (at < 0)
-		return not_found(rq);
-	if (expired(st, w.now))
-		return out_of_date(a, st, w.now);
-	w.i = (size_t)at;
-	r = replies_get(a->replies, &w);
-	if (r != NULL && http_reply_status(r) == 200 &&
-	    strcmp(rq->method, "GET") == 0)
-		status_add(a->status, STATUS_http_bytes, w.size);
-	return r;
-}
-
-static struct http_reply *dispatch(struct alto_http *a,
-                                   const struct http_request *rq)
-{
-	struct http_reply *r;
-	struct snapshot *s;
-	char id[ID_MAX + 1];
-
-	if (!route(rq->path, id))
-		return not_found(rq);
-	if (strcmp(rq->method, "GET") != 0 && strcmp(rq->method, "HEAD") != 0)
-		return refuse(405, "method", rq->method,
-		              "only GET and HEAD are served here");
-	s = slot_ref(a->slot);
-	if (s == NULL)
-		return unavailable(NOTHING_YET_S, "No map is here yet.\n");
-	r = from_snapshot(a, rq, s, id);
-	snapshot_unref(s);
-	return r;
+	status_add(st, STATUS_http_requests, 1);
+	if (status == 304)
+		status_add(st, STATUS_http_not_modified, 1);
+	else if (status >= 400)
+		status_add(st, STATUS_http_errors, 1);
+	else if (strcmp(c->rq->method, "HEAD") != 0)
+		status_add(st, STATUS_http_bytes, c->size);
 }
 
 static struct http_reply *on_request(const struct http_request *rq, void *arg)
 {
 	struct alto_http *a = arg;
-	struct http_reply *r = dispatch(a, rq);
-	unsigned status = r != NULL ? http_reply_status(r) : 500;
+	struct http_reply *r;
+	struct call c;
 
-	status_add(a->status, STATUS_http_requests, 1);
-	if (status == 304)
-		status_add(a->status, STATUS_http_not_modified, 1);
-	else if (status >= 400)
-		status_add(a->status, STATUS_http_errors, 1);
+	c.a = a;
+	c.rq = rq;
+	c.catalog = NULL;
+	c.s = slot_take(a->slot, &c.catalog);
+	c.now = clock_wall_s();
+	c.allow = cors_allow(a->cors, cors_by_origin(a->cors)
+	                     ? http_header(rq, "Origin") : NULL);
+	c.size = 0;
+	c.dressed = false;
+	r = dispatch(&c);
+	if (!c.dressed)
+		r = dress(a, c.allow, r);
+	count(&c, r != NULL ? http_reply_status(r) : 500);
+	catalog_unref(c.catalog);
+	snapshot_unref(c.s);
 	return r;
+}
+
+static struct http_reply *on_refuse(unsigned status, void *arg)
+{
+	struct alto_http *a = arg;
+	struct refusal f = { .status = status, .field = "request" };
+	char text[80];
+
+	f.text = text;
+	switch (status) {
+	case 413:
+		f.field = "content-length";
+		snprintf(text, sizeof(text), "the body may have %zu bytes",
+		         a->max_body);
+		break;
+	case 501:
+		f.field = "transfer-encoding";
+		snprintf(text, sizeof(text), "only chunked is known here");
+		break;
+	case 503:
+		snprintf(text, sizeof(text),
+		         "too many bodies are under way");
+		break;
+	default:
+		snprintf(text, sizeof(text), "this is no request of HTTP/1.1");
+		break;
+	}
+	status_add(a->status, STATUS_http_requests, 1);
+	status_add(a->status, STATUS_http_errors, 1);
+	return dress(a, cors_allow(a->cors, NULL), refusal_reply(&f));
 }
 
 /* the listener */
@@ -213,38 +303,50 @@ static void destroy(struct alto_http *a)
 	if (a == NULL)
 		return;
 	replies_free(a->replies);
+	answers_free(a->answers);
+	callers_free(a->callers);
+	cors_free(a->cors);
 	free(a);
 }
 
-static enum rc create(const struct alto_http_config *cfg,
-                      struct alto_http **out)
+static enum rc make_parts(struct alto_http *a,
+                          const struct alto_http_config *cfg, struct diag *d)
 {
-	struct alto_http *a = calloc(1, sizeof(*a));
-	enum rc rc;
+	enum rc rc = cors_new(cfg->origins, cfg->n_origins, &a->cors);
 
-	if (a == NULL)
-		return RC_ENOMEM;
-	a->slot = cfg->slot;
-	a->status = cfg->status;
-	rc = replies_new(cfg->heartbeat, cfg->push_uri, &a->replies);
-	if (rc != RC_OK)
-		free(a);
-	else
-		*out = a;
+	if (rc == RC_OK)
+		rc = callers_new(cfg->forwarders, cfg->n_forwarders,
+		                 cfg->forwarded_rfc7239, d, &a->callers);
+	if (rc == RC_OK)
+		rc = answers_new(&(struct answers_config){
+			.answer_max = cfg->answer_max,
+			.answers_max = cfg->answers_max,
+			.callers = a->callers, .status = a->status },
+			&a->answers);
+	if (rc == RC_OK)
+		rc = replies_new(&(struct replies_config){
+			.heartbeat = cfg->heartbeat,
+			.push_uri = cfg->push_uri, .cors = a->cors,
+			.status = a->status }, &a->replies);
 	return rc;
 }
 
 enum rc alto_http_start(const struct alto_http_config *cfg, struct diag *d,
                         struct alto_http **out)
 {
-	struct http_handler handler = { .reply = on_request };
-	struct alto_http *a = NULL;
-	enum rc rc = create(cfg, &a);
+	struct alto_http *a = calloc(1, sizeof(*a));
+	struct http_handler handler = { .reply = on_request,
+	                                .refuse = on_refuse, .arg = a };
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return rc;
-	handler.arg = a;
-	rc = http_start(&cfg->http, &handler, d, &a->http);
+	if (a == NULL)
+		return RC_ENOMEM;
+	a->slot = cfg->slot;
+	a->status = cfg->status;
+	a->max_body = cfg->http.max_body;
+	rc = make_parts(a, cfg, d);
+	if (rc == RC_OK)
+		rc = http_start(&cfg->http, &handler, d, &a->http);
 	if (rc != RC_OK) {
 		destroy(a);
 		return rc;
@@ -256,6 +358,16 @@ enum rc alto_http_start(const struct alto_http_config *cfg, struct diag *d,
 uint16_t alto_http_port(const struct alto_http *a)
 {
 	return http_port(a->http);
+}
+
+void alto_http_counts(const struct alto_http *a, struct http_counts *out)
+{
+	http_counts(a->http, out);
+}
+
+unsigned alto_http_conns(const struct alto_http *a)
+{
+	return http_conns(a->http);
 }
 
 void alto_http_stop(struct alto_http *a)

@@ -1,13 +1,17 @@
-/* alto_http.h - the ALTO endpoints over a slot: /directory, /maps/<id>, /state.
+/* alto_http.h - the ALTO endpoints over a slot: /directory, /maps/<id> and /state
+ * by GET, and the computed services of the catalog by POST.
  *
- * A response is built once for each version and resource (header block of the
- * snapshot's state, body by reference) and shared by every request. A request
- * takes one snapshot and everything from it. HTTP threads.
+ * A request takes one snapshot with its catalog, and everything from them. What
+ * fits no path, method, type or coding is refused in this order: 404, 405, 415,
+ * 406; then 503 when what is held has expired, then the body is read. HTTP
+ * threads.
  */
 #ifndef ALTOCAST_SERVICE_ALTO_HTTP_H
 #define ALTOCAST_SERVICE_ALTO_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/diag.h"
 #include "common/base/rc.h"
@@ -17,6 +21,7 @@
 
 struct alto_http;
 
+/* Texts and arrays are copied; slot and status must outlive it. */
 struct alto_http_config {
 	struct http_config http;
 	struct slot *slot;
@@ -24,16 +29,32 @@ struct alto_http_config {
 	unsigned heartbeat;		/* seconds; max-age is at most this */
 	char push_uri[1025];		/* header ALTO-Push of /directory; ""
 					 * none */
+	size_t answer_max;		/* bytes of one computed answer */
+	uint64_t answers_max;		/* of all that are made or sent at once */
+	const char *const *origins;	/* web pages that may read (CORS), "*":
+					 * all; none: no page may */
+	size_t n_origins;
+	const char *const *forwarders;	/* addresses, prefixes: whose word about
+					 * the client's address is believed */
+	size_t n_forwarders;
+	bool forwarded_rfc7239;		/* in Forwarded, else in
+					 * X-Forwarded-For */
 };
 
+/* RC_EINVAL, RC_EIO of http_start(); RC_ESYNTAX, RC_ERULE: a forwarder is no
+ * address; d says which. */
 MUST_CHECK enum rc alto_http_start(const struct alto_http_config *cfg,
                                    struct diag *d, struct alto_http **out);
 uint16_t alto_http_port(const struct alto_http *a);
+/* What the listener refused by itself. */
+void alto_http_counts(const struct alto_http *a, struct http_counts *out);
+unsigned alto_http_conns(const struct alto_http *a);	/* open now */
 void alto_http_stop(struct alto_http *a);		/* NULL is fine */
 /* As the publisher above says. Any thread. */
 void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds);
-/* Lets go of the version before, of which maps may be large; call when the slot
- * has a new one, or that waits for the next request. Any thread. */
+/* Lets go of the version before, of which maps may be large, and begins to code
+ * the new one; call when the slot has a new one, or that waits for the next
+ * request. Any thread. */
 void alto_http_turn(struct alto_http *a);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -21,9 +22,6 @@
 #define BOX_BYTES (512u << 20)
 #define CLOSING_MS 20		/* for close frames to leave */
 #define STOP_MS 2000		/* for subscribers to read their good-bye */
-#define HEADER_S 10		/* for a client to send its request line and
-				 * headers, */
-#define BODY_S 30		/* and its body */
 #define RECEIVED_MAX (2u << 20)	/* bytes of a frame from a subscriber */
 
 /* What lives only while house_run() does. */
@@ -241,12 +239,13 @@ static enum rc open_state(struct house *h, struct diag *d)
 	if (rc == RC_ENOENT)
 		rc = RC_OK;
 	if (rc == RC_OK && back.snapshot) {
-		slot_publish(h->slot, snapshot_ref(back.snapshot));
 		h->head = snapshot_ref(back.snapshot);
 		h->report.head = h->head;
+		rc = publish_restored(&h->publish, h->head);
+	}
+	if (rc == RC_OK && back.snapshot)
 		rc = push_start(h->push, &back.log_start, back.updates,
 		                back.n, back.snapshot);
-	}
 	if (rc == RC_OK)
 		rc = h->cfg.writer.start(h->cfg.writer.arg, &back, d);
 	restored_free(&back);
@@ -325,44 +324,74 @@ static enum rc open_push(struct run *r, struct diag *d)
 	return RC_OK;
 }
 
-static enum rc open_http(struct house *h, struct diag *d)
+/* The texts of a setting as an array (free() it); *n: how many. */
+static const char **texts_of(const struct conf *c, const char *name, size_t *n)
+{
+	const char **list = calloc(conf_get_count(c, name) + 1, sizeof(*list));
+
+	*n = list ? conf_get_count(c, name) : 0;
+	for (size_t i = 0; i < *n; i++)
+		list[i] = conf_get_nth(c, name, i);
+	return list;
+}
+
+static void http_limits(const struct conf *c, struct http_config *http)
+{
+	http->addr = conf_get_str(c, "http.listen");
+	http->threads = (unsigned)conf_get_int(c, "http.threads");
+	http->max_conns = (unsigned)conf_get_int(c, "http.connections");
+	http->max_conns_per_addr = (unsigned)conf_get_int(c,
+		"http.connections-per-address");
+	http->timeout_s = (unsigned)conf_get_int(c, "http.timeout");
+	http->header_s = (unsigned)conf_get_int(c, "http.header-time");
+	http->body_s = (unsigned)conf_get_int(c, "http.body-time");
+	http->max_body = (size_t)conf_get_int(c, "http.request");
+}
+
+static enum rc open_alto(struct house *h, struct diag *d)
 {
 	const struct conf *c = h->cfg.conf;
-	const char *listen = conf_get_str(c, "http.listen");
 	struct alto_http_config cfg = {
-		.http = {
-			.addr = listen,
-			.threads = (unsigned)conf_get_int(c, "http.threads"),
-			.max_conns = (unsigned)conf_get_int(c,
-				"http.connections"),
-			.max_conns_per_addr = (unsigned)conf_get_int(c,
-				"http.connections-per-address"),
-			.timeout_s = (unsigned)conf_get_int(c, "http.timeout"),
-			.header_s = HEADER_S, .body_s = BODY_S,
-			.max_body = 1u << 20,
-		},
 		.slot = h->slot, .status = h->status,
 		.heartbeat = h->cfg.heartbeat,
+		.answer_max = (size_t)conf_get_int(c, "http.answer"),
+		.answers_max = (uint64_t)conf_get_int(c, "http.answers"),
+		.forwarded_rfc7239 = strcasecmp(conf_get_str(c,
+			"http.forwarded-header"), "Forwarded") == 0,
 	};
+	const char **origins, **forwarders;
+	enum rc rc = RC_ENOMEM;
+
+	http_limits(c, &cfg.http);
+	snprintf(cfg.push_uri, sizeof(cfg.push_uri), "%s", h->push_uri);
+	origins = texts_of(c, "http.origins", &cfg.n_origins);
+	forwarders = texts_of(c, "http.forwarders", &cfg.n_forwarders);
+	cfg.origins = origins;
+	cfg.forwarders = forwarders;
+	if (origins && forwarders)
+		rc = alto_http_start(&cfg, d, &h->http);
+	free(origins);
+	free(forwarders);
+	if (rc == RC_OK)
+		uri_of("http", cfg.http.addr, alto_http_port(h->http), "",
+		       h->report.http, sizeof(h->report.http));
+	return rc;
+}
+
+static enum rc open_admin(struct house *h, struct diag *d)
+{
 	struct http_config admin = {
-		.addr = conf_get_str(c, "admin.listen"), .threads = 1,
+		.addr = conf_get_str(h->cfg.conf, "admin.listen"), .threads = 1,
 		/* Idle ones must not keep a monitor out for long. */
 		.max_conns = 256, .timeout_s = 5, .header_s = 2, .body_s = 2,
 		.max_body = 1024,
 	};
-	enum rc rc;
+	enum rc rc = admin_http_start(&admin, h->loop_box, d, &h->admin);
 
-	snprintf(cfg.push_uri, sizeof(cfg.push_uri), "%s", h->push_uri);
-	rc = alto_http_start(&cfg, d, &h->http);
 	if (rc == RC_OK)
-		rc = admin_http_start(&admin, h->loop_box, d, &h->admin);
-	if (rc != RC_OK)
-		return rc;
-	uri_of("http", listen, alto_http_port(h->http), "", h->report.http,
-	       sizeof(h->report.http));
-	uri_of("http", admin.addr, admin_http_port(h->admin), "",
-	       h->report.admin, sizeof(h->report.admin));
-	return RC_OK;
+		uri_of("http", admin.addr, admin_http_port(h->admin), "",
+		       h->report.admin, sizeof(h->report.admin));
+	return rc;
 }
 
 static enum rc open_loop(struct run *r, struct diag *d)
@@ -431,7 +460,9 @@ static enum rc open_all(struct run *r, struct diag *d)
 	if (rc == RC_OK)
 		rc = open_state(h, d);
 	if (rc == RC_OK)
-		rc = open_http(h, d);
+		rc = open_alto(h, d);
+	if (rc == RC_OK)
+		rc = open_admin(h, d);
 	if (rc == RC_OK)
 		rc = open_ctl(h, d);
 	if (rc == RC_OK &&
@@ -481,6 +512,7 @@ static void close_all(struct run *r)
 	loop_free(h->loop);
 	journal_close(h->journal);
 	snapshot_unref(h->head);
+	publish_end(&h->publish);
 	slot_free(h->slot);
 	if (h->loop_box)
 		drop_from_loop(h);

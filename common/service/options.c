@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "common/core/prefix.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
@@ -110,6 +112,86 @@ static void check_paths(const struct conf *c, struct buf *errors)
 		           "\"%s\" is not a ws:// or wss:// URI", uri);
 }
 
+/* scheme://host[:port] as a browser writes it: lower case, nothing after. */
+static bool is_origin(const char *s)
+{
+	const char *host = strstr(s, "://");
+
+	if (!conf_text_is_uri(s) || !host || strncmp(s, "http", 4) != 0)
+		return false;
+	for (const char *p = s; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			return false;
+	return host[3 + strcspn(host + 3, "/?#@")] == '\0';
+}
+
+static void check_origins(const struct conf *c, struct buf *errors)
+{
+	size_t n = conf_get_count(c, "http.origins");
+
+	for (size_t i = 0; i < n; i++) {
+		const char *s = conf_get_nth(c, "http.origins", i);
+
+		if (strcmp(s, "*") == 0 && n > 1)
+			conf_blame(c, errors, "", -1, "http.origins",
+			           "\"*\" is all origins: name no others "
+			           "beside it");
+		else if (strcmp(s, "*") != 0 && !is_origin(s))
+			conf_blame(c, errors, "", -1, "http.origins", "\"%s\" "
+			           "is no origin: one looks like "
+			           "\"https://app.example\" or "
+			           "\"https://app.example:8443\", in lower case "
+			           "and with nothing after", s);
+	}
+}
+
+/* A prefix, or an address, which is one of full length. */
+static enum rc read_forwarder(const char *s, struct diag *d)
+{
+	bool v6 = strchr(s, ':') != NULL;
+	char text[PREFIX_TEXT_MAX + sizeof("/128")];
+	struct prefix p;
+
+	if (strlen(s) > PREFIX_TEXT_MAX)
+		return RC_ESYNTAX;
+	snprintf(text, sizeof(text), "%s%s", s, strchr(s, '/') ? "" :
+	         v6 ? "/128" : "/32");
+	return prefix_read(text, strlen(text), v6 ? FAMILY_IPV6 : FAMILY_IPV4,
+	                   &p, d);
+}
+
+static void check_forwarders(const struct conf *c, struct buf *errors)
+{
+	const char *header = conf_get_str(c, "http.forwarded-header");
+
+	for (size_t i = 0; i < conf_get_count(c, "http.forwarders"); i++) {
+		const char *s = conf_get_nth(c, "http.forwarders", i);
+		struct diag d = { 0 };
+		enum rc rc = read_forwarder(s, &d);
+
+		if (rc == RC_OK)
+			continue;
+		conf_blame(c, errors, "", -1, "http.forwarders", "\"%s\": %s", s,
+		           rc == RC_ERULE && d.text[0] ? d.text : "no address "
+		           "or prefix: one looks like \"192.0.2.1\" or "
+		           "\"2001:db8::/32\"");
+	}
+	if (header && strcasecmp(header, "X-Forwarded-For") != 0 &&
+	    strcasecmp(header, "Forwarded") != 0)
+		conf_blame(c, errors, "", -1, "http.forwarded-header", "\"%s\" is "
+		           "not known: X-Forwarded-For or Forwarded", header);
+}
+
+static void check_http(const struct conf *c, struct buf *errors)
+{
+	check_origins(c, errors);
+	check_forwarders(c, errors);
+	if (conf_get_int(c, "http.answers") < conf_get_int(c, "http.answer"))
+		conf_blame(c, errors, "", -1, "http.answers", "less than "
+		           "http.answer: the largest answer would never be "
+		           "given");
+}
+
 void options_check(const struct conf *c, struct buf *errors)
 {
 	const char *level = conf_get_str(c, "log");
@@ -122,6 +204,7 @@ void options_check(const struct conf *c, struct buf *errors)
 	check_names(c, errors);
 	check_listeners(c, errors);
 	check_paths(c, errors);
+	check_http(c, errors);
 	options_check_tokens(c, "subscribers", errors);
 	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
 		return;

@@ -24,6 +24,24 @@
 	  CONF_RESTART, "client connections at once from one address" }, \
 	{ "http", "timeout", CONF_SECONDS, "30", 1, 3600, CONF_RESTART, \
 	  "a client connection is closed after so long without traffic" }, \
+	{ "http", "header-time", CONF_SECONDS, "10", 1, 3600, CONF_RESTART, \
+	  "time for the head of a request to come" }, \
+	{ "http", "body-time", CONF_SECONDS, "30", 1, 3600, CONF_RESTART, \
+	  "time for the body of a request to come" }, \
+	{ "http", "request", CONF_SIZE, "1M", 1024, 67108864, CONF_RESTART, \
+	  "largest body of a request" }, \
+	{ "http", "answer", CONF_SIZE, "64M", 65536, 2147483648, CONF_RESTART, \
+	  "largest answer that is computed for a request" }, \
+	{ "http", "answers", CONF_SIZE, "256M", 65536, 68719476736, \
+	  CONF_RESTART, "computed answers held for clients at once, in all" }, \
+	{ "http", "origins", CONF_STRINGS, NULL, 0, 64, CONF_RESTART, \
+	  "web origins whose scripts may read answers: " \
+	  "\"https://app.example\", or \"*\"" }, \
+	{ "http", "forwarders", CONF_STRINGS, NULL, 0, 256, CONF_RESTART, \
+	  "addresses or prefixes of forwarders whose word about a client's " \
+	  "address is taken" }, \
+	{ "http", "forwarded-header", CONF_STRING, "X-Forwarded-For", 0, 0, \
+	  CONF_RESTART, "where they say it: X-Forwarded-For or Forwarded" }, \
 	{ "push", "listen", CONF_LISTEN, push_listen, 0, 0, CONF_RESTART, \
 	  "where subscribers connect (WebSocket); port 0 takes a free one" }, \
 	{ "push", "public-uri", CONF_URI, NULL, 0, 0, CONF_RESTART, \

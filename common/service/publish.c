@@ -250,6 +250,20 @@ static enum rc put_all(struct publish *p, const struct publication *pub,
 	return rc;
 }
 
+static enum rc commit(struct publish *p, const struct publication *pub,
+                      struct diag *d)
+{
+	enum rc rc = journal_begin(p->journal, d);
+
+	if (rc == RC_OK)
+		rc = put_all(p, pub, d);
+	if (rc == RC_OK)
+		rc = journal_commit(p->journal, d);
+	if (rc != RC_OK)
+		journal_rollback(p->journal);
+	return rc;
+}
+
 /* A log with a hole in it could not be read again. */
 static bool leads(const struct publication *pub)
 {
@@ -262,9 +276,35 @@ static bool leads(const struct publication *pub)
 	       from->serial + pub->n == to->serial;
 }
 
+/* catalog: of s, taken over. */
+static void serve(struct publish *p, struct snapshot *s,
+                  struct catalog *catalog)
+{
+	catalog_unref(p->catalog);
+	p->catalog = catalog;
+	slot_publish(p->slot, snapshot_ref(s), catalog_ref(catalog));
+}
+
+enum rc publish_restored(struct publish *p, struct snapshot *s)
+{
+	struct catalog *c = NULL;
+	enum rc rc = catalog_new(s, NULL, &c);
+
+	if (rc == RC_OK)
+		serve(p, s, c);
+	return rc;
+}
+
+void publish_end(struct publish *p)
+{
+	catalog_unref(p->catalog);
+	p->catalog = NULL;
+}
+
 enum rc publish(struct publish *p, const struct publication *pub,
                 struct diag *d)
 {
+	struct catalog *c = NULL;
 	struct msg_published *m;
 	enum rc rc;
 
@@ -274,17 +314,15 @@ enum rc publish(struct publish *p, const struct publication *pub,
 	m = message(pub);
 	if (!m)
 		return RC_ENOMEM;
-	rc = journal_begin(p->journal, d);
+	rc = catalog_new(pub->next, p->catalog, &c);
 	if (rc == RC_OK)
-		rc = put_all(p, pub, d);
-	if (rc == RC_OK)
-		rc = journal_commit(p->journal, d);
+		rc = commit(p, pub, d);
 	if (rc != RC_OK) {
-		journal_rollback(p->journal);
+		catalog_unref(c);
 		msg_published_free(m);
 		return rc;
 	}
-	slot_publish(p->slot, snapshot_ref(pub->next));
+	serve(p, pub->next, c);
 	/* The loop's box is large and emptied at each turn. If it is full all the
 	 * same, the loop learns of this version with the next one: its log has a
 	 * gap then, and it starts anew from the snapshot (push_publish). */

@@ -1,7 +1,8 @@
 /* publish.h - the tail of every change: journal, slot, loop, in this order.
  *
  * The order is what makes a crash harmless: a version that anybody has seen is in
- * the journal. The log of updates and the bases there give the newest snapshot
+ * the journal. What answers are computed from (catalog.h) is made before, so that
+ * no request ever waits for it. The log of updates and the bases there give the newest snapshot
  * back (restore.h). Writer thread.
  */
 #ifndef ALTOCAST_SERVICE_PUBLISH_H
@@ -17,6 +18,7 @@
 #include "common/sys/journal.h"
 #include "common/sys/mailbox.h"
 #include "common/sys/slot.h"
+#include "common/wire/catalog.h"
 
 /* Names of values in the journal. */
 #define META_STATE	"state"		/* the newest triple, one line each */
@@ -41,6 +43,7 @@ struct publish {
 	struct journal *journal;
 	struct slot *slot;
 	struct mailbox *loop;		/* of the loop thread */
+	struct catalog *catalog;	/* of what is served; NULL at first */
 	size_t log_count, log_bytes;	/* what the log keeps at least */
 };
 
@@ -61,6 +64,10 @@ struct publication {
  * changed; d says why. */
 MUST_CHECK enum rc publish(struct publish *p, const struct publication *pub,
                            struct diag *d);
+
+/* The start alone: serves what the journal gave back. RC_ENOMEM. */
+MUST_CHECK enum rc publish_restored(struct publish *p, struct snapshot *s);
+void publish_end(struct publish *p);	/* lets go of what p itself holds */
 
 /* Keeps the log within its bounds: rewrites bases that its oldest updates are
  * still needed for, then trims. Call when there is time; cheap when there is

@@ -1,7 +1,8 @@
 /* Two locks. `lock` is held to look up a reply and count it; `build` is held by
  * the one thread that makes replies, so that a new version is laid out once and
- * not by every thread at the same moment. Who holds `build` may read `now` and
- * its answers without `lock`, since nobody else writes them.
+ * not by every thread at the same moment. What is written of `now` is written
+ * under both, so who holds either may read it; but the parts of an answer that
+ * is not laid out yet belong to who holds `build`.
  *
  * ALTO-Status and max-age speak of this moment, so the replies of a resource
  * are made anew in the first request of each second: a dozen header lines over
@@ -15,345 +16,82 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/core/digest.h"
-#include "common/core/vtag.h"
-#include "common/wire/media.h"
-#include "common/wire/state_json.h"
+#include "common/service/choice.h"
+#include "common/service/codings.h"
+#include "common/service/mapreply.h"
+#include "common/service/version.h"
 
-#define STATE_MAX_AGE 5		/* seconds */
-#define PROOF_TEXT (MERKLE_PATH_MAX * SHA256_SIZE * 2)
-#define STATE_DOC_MAX (SNAPSHOT_RESOURCES_MAX * (RESOURCE_LEAF_MAX * 2u) + 4096)
-#define NEVER INT64_MIN
-
-/* One body in one piece. */
-struct body {
-	atomic_uint refs;
-	size_t len;
-	char *data;
-};
-
-/* What a resource of a version is answered with. */
-struct answer {
-	int64_t second;			/* the headers speak of; or NEVER */
-	char etag[TAG_HEX + 3];
-	struct body *body;		/* NULL: not made, or too large */
-	struct http_reply *full, *unchanged;	/* 200, 304 */
-};
-
-/* A snapshot and its answers in the same order; the last one is /state. */
-struct version {
+/* What the coder is at; its thread's own. */
+struct coding_work {
 	struct snapshot *s;
-	size_t n;
-	struct answer answer[];
+	size_t i;
+	enum coding coding;
+	struct blob *in;
 };
 
 struct replies {
 	atomic_uint heartbeat;
 	pthread_mutex_t build, lock;
 	struct version *now;		/* NULL before the first request */
+	const struct cors *cors;
+	struct status *status;
+	struct coder *coder;
+	struct coding_work work;
 	char push_uri[2048];
 };
 
-/* bodies */
-
-static void body_unref(void *arg)
+static const char *vary(const struct replies *all)
 {
-	struct body *b = arg;
-
-	if (b == NULL || atomic_fetch_sub(&b->refs, 1) > 1)
-		return;
-	free(b->data);
-	free(b);
+	return cors_by_origin(all->cors) ? "Accept-Encoding, Origin"
+	                                 : "Accept-Encoding";
 }
 
-static struct body *body_ref(struct body *b)
+static void lock_all(struct replies *all)
 {
-	if (b != NULL)
-		atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
-	return b;
+	pthread_mutex_lock(&all->build);
+	pthread_mutex_lock(&all->lock);
 }
 
-/* Takes data over, also when it fails; NULL data fails. */
-static enum rc body_new(char *data, size_t len, struct body **out)
+static void unlock_all(struct replies *all)
 {
-	struct body *b = data != NULL ? malloc(sizeof(*b)) : NULL;
-
-	if (b == NULL) {
-		free(data);
-		return RC_ENOMEM;
-	}
-	atomic_init(&b->refs, 1);
-	b->len = len;
-	b->data = data;
-	*out = b;
-	return RC_OK;
+	pthread_mutex_unlock(&all->lock);
+	pthread_mutex_unlock(&all->build);
 }
 
-static enum rc body_of_resource(const struct resource *r, struct body **out)
+/* making shared replies; under build */
+
+static enum rc make_pair(const struct replies *all, const struct version *v,
+                         size_t i, enum coding coding, int64_t now,
+                         struct http_reply *made[2])
 {
-	size_t len = (size_t)resource_size(r);
-	char *data = malloc(len + 1);
-
-	if (data != NULL)
-		resource_read(r, 0, data, len);
-	return body_new(data, len, out);
-}
-
-static enum rc body_of_state(const struct snapshot *s, struct body **out)
-{
-	struct buf doc = BUF_INIT(STATE_DOC_MAX);
-	enum rc rc = state_doc(s, &doc);
-	size_t len;
-	char *data;
-
-	if (rc == RC_OK)
-		rc = buf_rc(&doc);
-	if (rc == RC_OK) {
-		data = buf_take(&doc, &len);
-		rc = body_new(data, len, out);
-	}
-	buf_free(&doc);
-	return rc;
-}
-
-/* versions */
-
-static void version_free(struct version *v)
-{
-	if (v == NULL)
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		http_reply_unref(v->answer[i].full);
-		http_reply_unref(v->answer[i].unchanged);
-		body_unref(v->answer[i].body);
-	}
-	snapshot_unref(v->s);
-	free(v);
-}
-
-/* A body is the resource's: what did not change since old is not copied again.
- * Addresses may be compared because old keeps its resources alive. */
-static void inherit(struct version *v, const struct version *old)
-{
-	for (size_t i = 0; i < v->n - 1; i++) {
-		struct resource *r = snapshot_at(v->s, i);
-		long at = snapshot_find(old->s, resource_name(r)->id);
-
-		if (at >= 0 && snapshot_at(old->s, (size_t)at) == r)
-			v->answer[i].body = body_ref(old->answer[at].body);
-	}
-}
-
-static enum rc version_new(struct snapshot *s, const struct version *old,
-                           struct version **out)
-{
-	size_t n = snapshot_count(s) + 1;
-	struct version *v = calloc(1, sizeof(*v) + n * sizeof(v->answer[0]));
-
-	if (v == NULL)
-		return RC_ENOMEM;
-	v->s = snapshot_ref(s);
-	v->n = n;
-	for (size_t i = 0; i < n; i++)
-		v->answer[i].second = NEVER;
-	if (old != NULL)
-		inherit(v, old);
-	*out = v;
-	return RC_OK;
-}
-
-/* headers */
-
-struct headers {
-	const char *type, *etag;
-	char cache[48], status[48];
-	struct buf proof;
-	const char *leaf;		/* NULL: not a resource */
-	const struct state *st;
-	const char *push;		/* NULL: not said here */
-};
-
-static enum rc put_headers(struct http_reply *r, const struct headers *h)
-{
-	const bool own = h->leaf != NULL;
-	const char *const lines[][2] = {
-		{ "Content-Type", h->type },
-		{ "ETag", h->etag },
-		{ "Cache-Control", h->cache },
-		{ "Vary", "Accept-Encoding" },
-		{ "ALTO-Status", h->status },
-		{ "ALTO-Push", h->push },
-		{ "ALTO-Resource", h->leaf },
-		{ "ALTO-Proof", own ? buf_str(&h->proof) : NULL },
-		{ "ALTO-State", own ? h->st->text : NULL },
-		{ "Signature-Input", own ? h->st->input : NULL },
-		{ "Signature", own ? h->st->signature : NULL }
+	const struct form *f = &v->answer[i].form[coding];
+	const struct mapreply m = {
+		.s = v->s, .i = i, .now = now, .heartbeat = all->heartbeat,
+		.push_uri = all->push_uri, .vary = vary(all),
+		.allow = cors_allow(all->cors, NULL), .coding = coding,
+		.etag = f->etag, .body = f->body
 	};
-	enum rc rc = RC_OK;
+	enum rc rc = mapreply_unchanged(&m, &made[1]);
 
-	for (size_t i = 0; rc == RC_OK && i < sizeof(lines) / sizeof(*lines);
-	     i++)
-		if (lines[i][1] != NULL && lines[i][1][0] != '\0')
-			rc = http_reply_header(r, lines[i][0], lines[i][1]);
+	if (rc == RC_OK && (f->body != NULL || coding == CODING_IDENTITY))
+		rc = mapreply_full(&m, &made[0]);
 	return rc;
 }
 
-int64_t replies_age(const struct state *st, int64_t now)
+static enum rc renew_form(struct replies *all, size_t i, enum coding coding,
+                          int64_t now)
 {
-	return now > st->created ? now - st->created : 0;
-}
-
-static void time_headers(struct headers *h, unsigned heartbeat,
-                         unsigned max_age, int64_t now)
-{
-	int64_t age = replies_age(h->st, now), left = h->st->expires - now;
-
-	if (left > max_age)
-		left = max_age;
-	snprintf(h->cache, sizeof(h->cache), "max-age=%lld",
-	         (long long)(left > 0 ? left : 0));
-	snprintf(h->status, sizeof(h->status), "%s;age=%lld",
-	         age < (int64_t)STATE_FRESH_BEATS * heartbeat ? "fresh" :
-	         "stale", (long long)age);
-}
-
-static enum rc proof_headers(struct headers *h, const struct snapshot *s,
-                              size_t i)
-{
-	uint8_t path[MERKLE_PATH_MAX * SHA256_SIZE];
-	size_t n = snapshot_path(s, i, path);
-
-	h->leaf = resource_leaf(snapshot_at(s, i));
-	proof_print(path, n, i, &h->proof);
-	return buf_rc(&h->proof);
-}
-
-/* making replies; under build */
-
-static ssize_t read_resource(void *arg, uint64_t off, char *dst, size_t max)
-{
-	return (ssize_t)resource_read(arg, off, dst, max);
-}
-
-static void let_resource_go(void *arg)
-{
-	resource_unref(arg);
-}
-
-static enum rc new_full(const struct version *v, size_t i,
-                        struct http_reply **out)
-{
-	struct body *b = v->answer[i].body;
-	struct http_reader reader = { .read = read_resource,
-	                              .free = let_resource_go };
-	struct resource *r;
-
-	if (b != NULL)
-		return http_reply_new_bytes(200, &(struct http_bytes){
-			b->data, b->len, body_unref, body_ref(b) }, out);
-	r = snapshot_at(v->s, i);
-	reader.arg = resource_ref(r);
-	reader.len = resource_size(r);
-	return http_reply_new_reader(200, &reader, out);
-}
-
-static enum rc state_etag(struct answer *e)
-{
-	uint8_t hash[SHA256_SIZE];
-	char hex[2 * SHA256_SIZE + 1];
-	struct digest *d = NULL;
-	enum rc rc = digest_new(&d);
-
-	if (rc != RC_OK)
-		return rc;
-	digest_start(d);
-	digest_add(d, e->body->data, e->body->len);
-	rc = digest_end(d, hash);
-	enc_hex(hash, sizeof(hash), hex);
-	if (rc == RC_OK)
-		snprintf(e->etag, sizeof(e->etag), "\"%s\"", hex);
-	digest_free(d);
-	return rc;
-}
-
-/* Body and ETag, which stay as long as the version. */
-static enum rc lay_out(struct version *v, size_t i)
-{
-	struct answer *e = &v->answer[i];
-	const struct resource *r;
-	enum rc rc = RC_OK;
-
-	if (e->etag[0] != '\0')
-		return RC_OK;
-	if (i == v->n - 1) {
-		if (e->body == NULL)
-			rc = body_of_state(v->s, &e->body);
-		return rc == RC_OK ? state_etag(e) : rc;
-	}
-	r = snapshot_at(v->s, i);
-	if (e->body == NULL && resource_size(r) <= REPLIES_FLAT_MAX)
-		rc = body_of_resource(r, &e->body);
-	if (rc == RC_OK)
-		snprintf(e->etag, sizeof(e->etag), "\"%s\"",
-		         resource_name(r)->tag);
-	return rc;
-}
-
-static enum rc fill_headers(struct headers *h, const struct replies *all,
-                            const struct version *v, size_t i, int64_t now)
-{
-	const bool is_state = i == v->n - 1;
-	unsigned max_age = all->heartbeat;
-
-	h->st = snapshot_state(v->s);
-	h->etag = v->answer[i].etag;
-	if (is_state && max_age > STATE_MAX_AGE)
-		max_age = STATE_MAX_AGE;
-	time_headers(h, all->heartbeat, max_age, now);
-	if (is_state) {
-		h->type = MEDIA_STATE;
-		return RC_OK;
-	}
-	h->type = resource_name(snapshot_at(v->s, i))->type;
-	if ((long)i == snapshot_find(v->s, DIRECTORY_ID))
-		h->push = all->push_uri;
-	return proof_headers(h, v->s, i);
-}
-
-static enum rc make_replies(const struct replies *all, const struct version *v,
-                            size_t i, int64_t now, struct http_reply *made[2])
-{
-	const struct http_bytes nothing = { NULL, 0, NULL, NULL };
-	struct headers h = { .proof = BUF_INIT(PROOF_TEXT) };
-	enum rc rc = fill_headers(&h, all, v, i, now);
-
-	if (rc == RC_OK)
-		rc = new_full(v, i, &made[0]);
-	if (rc == RC_OK)
-		rc = put_headers(made[0], &h);
-	if (rc == RC_OK)
-		rc = http_reply_new_bytes(304, &nothing, &made[1]);
-	if (rc == RC_OK)
-		rc = put_headers(made[1], &h);
-	buf_free(&h.proof);
-	return rc;
-}
-
-static enum rc renew_answer(struct replies *all, size_t i, int64_t now)
-{
-	struct answer *e = &all->now->answer[i];
+	struct form *f = &all->now->answer[i].form[coding];
 	struct http_reply *made[2] = { NULL, NULL }, *old[2] = { NULL, NULL };
-	enum rc rc = lay_out(all->now, i);
+	enum rc rc = make_pair(all, all->now, i, coding, now, made);
 
-	if (rc == RC_OK)
-		rc = make_replies(all, all->now, i, now, made);
 	if (rc == RC_OK) {
 		pthread_mutex_lock(&all->lock);
-		old[0] = e->full;
-		old[1] = e->unchanged;
-		e->full = made[0];
-		e->unchanged = made[1];
-		e->second = now;
+		old[0] = f->full;
+		old[1] = f->unchanged;
+		f->full = made[0];
+		f->unchanged = made[1];
+		f->second = now;
 		pthread_mutex_unlock(&all->lock);
 		made[0] = made[1] = NULL;
 	}
@@ -362,6 +100,22 @@ static enum rc renew_answer(struct replies *all, size_t i, int64_t now)
 		http_reply_unref(old[k]);
 	}
 	return rc;
+}
+
+static enum rc lay_out(struct replies *all, size_t i)
+{
+	struct answer *e = &all->now->answer[i];
+	enum rc rc;
+
+	if (e->laid_out)
+		return RC_OK;
+	rc = version_lay_out(all->now, i);
+	if (rc != RC_OK)
+		return rc;
+	pthread_mutex_lock(&all->lock);
+	e->laid_out = true;
+	pthread_mutex_unlock(&all->lock);
+	return RC_OK;
 }
 
 /* *old: the version that was replaced; it may be large, so the caller frees it
@@ -381,86 +135,262 @@ static enum rc renew_version(struct replies *all, struct snapshot *s,
 	*old = all->now;
 	all->now = next;
 	pthread_mutex_unlock(&all->lock);
+	coder_wake(all->coder);
 	return RC_OK;
 }
 
 /* answering */
 
-static uint64_t size_of(const struct version *v, size_t i)
+/* A request, and what it gets. */
+struct call {
+	struct replies_want *w;
+	struct choice choice;
+	bool own;			/* the reply is made for it alone */
+	char etag[ETAG_MAX];		/* own: what from */
+	struct blob *body;
+	bool wake;			/* the coder has something to do */
+	struct http_reply *r;
+};
+
+enum got { GOT_NOTHING, GOT_SHARED, GOT_PARTS, GOT_REFUSED };
+
+/* A reply that another thread made a moment later will do as well. */
+static struct http_reply *shared(const struct form *f, const struct choice *c,
+                                 int64_t now)
 {
-	return v->answer[i].body != NULL ? v->answer[i].body->len
-	                                 : resource_size(snapshot_at(v->s, i));
+	struct http_reply *r = c->unchanged ? f->unchanged : f->full;
+
+	if (r == NULL || (f->second != now && f->second != now + 1))
+		return NULL;
+	return http_reply_ref(r);
 }
 
-/* NULL: has yet to be made. One that another thread made a moment later will do
- * as well. */
-static struct http_reply *take(struct replies *all, struct replies_want *w)
+static enum got take_locked(struct replies *all, struct call *c)
 {
-	struct http_reply *r = NULL;
-	const struct answer *e;
+	const struct replies_want *w = c->w;
+	struct version *v = all->now;
+	struct answer *e;
+	const struct form *f;
+
+	if (v == NULL || v->s != w->s || !v->answer[w->i].laid_out)
+		return GOT_NOTHING;
+	e = &v->answer[w->i];
+	c->wake |= choice_note(&c->choice, e);
+	if (!choice_make(&c->choice, &w->wish, e, version_size(v, w->i)))
+		return GOT_REFUSED;
+	f = &e->form[c->choice.coding];
+	if (!c->own && !c->choice.part) {
+		c->r = shared(f, &c->choice, w->now);
+		return c->r != NULL ? GOT_SHARED : GOT_NOTHING;
+	}
+	memcpy(c->etag, f->etag, sizeof(c->etag));
+	c->body = blob_ref(f->body);
+	return GOT_PARTS;
+}
+
+/* NOTHING: has yet to be made. */
+static enum got take(struct replies *all, struct call *c)
+{
+	enum got got;
 
 	pthread_mutex_lock(&all->lock);
-	e = all->now != NULL && all->now->s == w->s ? &all->now->answer[w->i] :
-		NULL;
-	if (e != NULL && (e->second == w->now || e->second == w->now + 1)) {
-		w->size = size_of(all->now, w->i);
-		r = http_reply_ref(http_etag_match(w->if_none_match, e->etag)
-		                   ? e->unchanged : e->full);
-	}
+	got = take_locked(all, c);
 	pthread_mutex_unlock(&all->lock);
-	return r;
+	return got;
+}
+
+/* Under build. */
+static enum got make_and_take(struct replies *all, struct call *c,
+                              struct version **old)
+{
+	const struct replies_want *w = c->w;
+	enum got got = take(all, c);	/* another thread was faster */
+	enum rc rc;
+
+	if (got != GOT_NOTHING)
+		return got;
+	rc = renew_version(all, w->s, old);
+	if (rc == RC_OK)
+		rc = lay_out(all, w->i);
+	if (rc == RC_OK)
+		got = take(all, c);
+	if (rc != RC_OK || got != GOT_NOTHING)
+		return got;
+	rc = renew_form(all, w->i, c->choice.coding, w->now);
+	return rc == RC_OK ? take(all, c) : GOT_NOTHING;
+}
+
+/* A reply for one request, over the body that all share. */
+static struct http_reply *own_reply(const struct replies *all,
+                                    const struct call *c)
+{
+	const struct choice *ch = &c->choice;
+	const struct mapreply m = {
+		.s = c->w->s, .i = c->w->i, .now = c->w->now,
+		.heartbeat = all->heartbeat, .push_uri = all->push_uri,
+		.vary = vary(all), .allow = c->w->allow, .coding = ch->coding,
+		.etag = c->etag, .body = c->body
+	};
+	struct http_reply *r = NULL;
+	enum rc rc;
+
+	if (ch->unchanged)
+		rc = mapreply_unchanged(&m, &r);
+	else if (ch->part)
+		rc = mapreply_part(&m, ch->first, ch->size, &r);
+	else
+		rc = mapreply_full(&m, &r);
+	return rc == RC_OK ? r : NULL;
 }
 
 struct http_reply *replies_get(struct replies *all, struct replies_want *w)
 {
-	struct http_reply *r = take(all, w);
+	struct call c = { .w = w, .own = w->allow != NULL &&
+	                                 cors_by_origin(all->cors) };
 	struct version *old = NULL;
-	enum rc rc;
+	enum got got;
 
-	if (r != NULL)
-		return r;
-	pthread_mutex_lock(&all->build);
-	r = take(all, w);			/* another thread was faster */
-	if (r == NULL) {
-		rc = renew_version(all, w->s, &old);
-		if (rc == RC_OK)
-			rc = renew_answer(all, w->i, w->now);
-		if (rc == RC_OK)
-			r = take(all, w);
+	choice_begin(&c.choice, w->wish.accept_encoding);
+	got = take(all, &c);
+	if (got == GOT_NOTHING) {
+		pthread_mutex_lock(&all->build);
+		got = make_and_take(all, &c, &old);
+		pthread_mutex_unlock(&all->build);
+		version_free(old);
 	}
-	pthread_mutex_unlock(&all->build);
-	version_free(old);
-	return r;
+	if (got == GOT_PARTS)
+		c.r = own_reply(all, &c);
+	blob_unref(c.body);
+	if (c.wake)
+		coder_wake(all->coder);
+	w->size = c.choice.size;
+	w->refused = got == GOT_REFUSED ? c.choice.refused : 0;
+	return c.r;
+}
+
+/* coding; on the coder's thread */
+
+static bool find_work(const struct version *v, struct coding_work *w)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		const struct answer *e = &v->answer[i];
+		unsigned due = atomic_load(&e->wanted) & ~e->useless;
+
+		for (int c = CODING_IDENTITY + 1; c < CODINGS; c++) {
+			if (!(due & 1u << c) || e->form[c].body != NULL)
+				continue;
+			w->s = snapshot_ref(v->s);
+			w->i = i;
+			w->coding = (enum coding)c;
+			w->in = e->laid_out ? blob_ref(
+				e->form[CODING_IDENTITY].body) : NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void drop_work(struct coding_work *w)
+{
+	snapshot_unref(w->s);
+	blob_unref(w->in);
+	w->s = NULL;
+	w->in = NULL;
+}
+
+static bool next_work(void *arg, struct coder_job *job)
+{
+	struct replies *all = arg;
+	struct coding_work *w = &all->work;
+	bool found;
+
+	pthread_mutex_lock(&all->lock);
+	found = all->now != NULL && find_work(all->now, w);
+	pthread_mutex_unlock(&all->lock);
+	if (!found)
+		return false;
+	job->coding = w->coding;
+	job->data = NULL;
+	job->len = 0;			/* without memory: nothing to code */
+	if (w->in != NULL || version_body(w->s, w->i, &w->in) == RC_OK) {
+		job->data = w->in->data;
+		job->len = w->in->len;
+	}
+	return true;
+}
+
+static void work_done(void *arg, char *coded, size_t n)
+{
+	struct replies *all = arg;
+	struct coding_work *w = &all->work;
+	struct blob *b = NULL;
+	long at = -1;
+
+	if (coded == NULL || blob_new(coded, n, &b) != RC_OK)
+		b = NULL;
+	lock_all(all);
+	if (b != NULL) {
+		status_add(all->status, STATUS_coded_bodies, 1);
+		status_add(all->status, STATUS_coded_bytes, n);
+	}
+	if (all->now != NULL)
+		at = version_find(all->now, w->s, w->i);
+	if (at >= 0 && b != NULL) {
+		struct form *f = &all->now->answer[at].form[w->coding];
+
+		f->body = b;
+		f->second = VERSION_NEVER;	/* has no full reply yet */
+	} else if (at >= 0) {
+		all->now->answer[at].useless |= 1u << w->coding;
+	}
+	unlock_all(all);
+	if (at < 0)
+		blob_unref(b);
+	drop_work(w);
 }
 
 /* the store */
 
-enum rc replies_new(unsigned heartbeat, const char *push_uri,
-                    struct replies **out)
+static enum rc locks_init(struct replies *all)
+{
+	if (pthread_mutex_init(&all->build, NULL) != 0)
+		return RC_ENOMEM;
+	if (pthread_mutex_init(&all->lock, NULL) == 0)
+		return RC_OK;
+	pthread_mutex_destroy(&all->build);
+	return RC_ENOMEM;
+}
+
+enum rc replies_new(const struct replies_config *cfg, struct replies **out)
 {
 	struct replies *all = calloc(1, sizeof(*all));
+	struct coder_source source = { next_work, work_done, all };
+	enum rc rc;
 
 	if (all == NULL)
 		return RC_ENOMEM;
-	all->heartbeat = heartbeat;
-	snprintf(all->push_uri, sizeof(all->push_uri), "%s", push_uri);
-	if (pthread_mutex_init(&all->build, NULL) != 0) {
+	all->heartbeat = cfg->heartbeat;
+	all->cors = cfg->cors;
+	all->status = cfg->status;
+	snprintf(all->push_uri, sizeof(all->push_uri), "%s", cfg->push_uri);
+	rc = locks_init(all);
+	if (rc != RC_OK) {
 		free(all);
-		return RC_ENOMEM;
+		return rc;
 	}
-	if (pthread_mutex_init(&all->lock, NULL) != 0) {
-		pthread_mutex_destroy(&all->build);
-		free(all);
-		return RC_ENOMEM;
-	}
-	*out = all;
-	return RC_OK;
+	rc = coder_start(&source, &all->coder);
+	if (rc != RC_OK)
+		replies_free(all);
+	else
+		*out = all;
+	return rc;
 }
 
 void replies_free(struct replies *all)
 {
 	if (all == NULL)
 		return;
+	coder_stop(all->coder);
 	version_free(all->now);
 	pthread_mutex_destroy(&all->lock);
 	pthread_mutex_destroy(&all->build);

@@ -1,9 +1,14 @@
-/* replies.h - what the ALTO endpoints answer with, made once and shared.
+/* replies.h - what full maps and /state are answered with, made once and shared.
  *
- * Holds one version, the newest that was asked for: per resource a body (in one
- * piece up to REPLIES_FLAT_MAX, else read piece by piece) and the replies 200
- * and 304 over it, with the header block of the version's state. A body that
- * did not change is carried over to the next version. Any thread.
+ * Holds one version, the newest that was asked for: per resource and coding a
+ * body (identity in one piece up to VERSION_FLAT_MAX, else read piece by piece)
+ * and the replies 200 and 304 over it, with the header block of the version's
+ * state. Bodies that did not change are carried over to the next version.
+ *
+ * gzip and zstd are made by a thread of its own: for a resource that somebody
+ * asked for so, and from then on for each of its versions; identity is served
+ * until they are ready, and instead of them when they would not be smaller or the
+ * body is over CODINGS_BODY_MAX. Any thread may call.
  */
 #ifndef ALTOCAST_SERVICE_REPLIES_H
 #define ALTOCAST_SERVICE_REPLIES_H
@@ -14,25 +19,39 @@
 #include "common/base/rc.h"
 #include "common/core/snapshot.h"
 #include "common/net/http.h"
-
-#define REPLIES_FLAT_MAX (8u << 20)
+#include "common/service/choice.h"
+#include "common/service/cors.h"
+#include "common/service/status.h"
 
 struct replies;
 
-/* As alto_http_config. RC_ENOMEM. */
-MUST_CHECK enum rc replies_new(unsigned heartbeat, const char *push_uri,
+struct replies_config {
+	unsigned heartbeat;		/* seconds */
+	const char *push_uri;		/* copied; said with the IRD; "" none */
+	const struct cors *cors;	/* lent until replies_free() */
+	struct status *status;		/* the same */
+};
+
+/* RC_ENOMEM. */
+MUST_CHECK enum rc replies_new(const struct replies_config *cfg,
                                struct replies **out);
-void replies_free(struct replies *all);		/* NULL is fine */
+/* Waits for a body that is just being coded: up to a second or two if that is
+ * large. NULL is fine. */
+void replies_free(struct replies *all);
 
 struct replies_want {
 	struct snapshot *s;		/* the version */
 	size_t i;			/* resource in it; the count: /state */
 	int64_t now;			/* Unix seconds */
-	const char *if_none_match;	/* NULL: none */
-	uint64_t size;			/* out: bytes of the body in full */
+	struct wish wish;
+	const char *allow;		/* cors_allow() */
+	uint64_t size;			/* out: bytes of the body; with 416 of
+					 * the resource */
+	unsigned refused;		/* out: 406 no coding is taken, 416 */
 };
 
-/* The reply, counted for the caller; NULL: out of memory. */
+/* The reply, counted for the caller. NULL: w->refused says why, or 0: out of
+ * memory. */
 struct http_reply *replies_get(struct replies *all, struct replies_want *w);
 
 /* Lets go of the version before s, if one was asked for at all. */
@@ -40,8 +59,5 @@ void replies_turn(struct replies *all, struct snapshot *s);
 
 void replies_set_heartbeat(struct replies *all, unsigned seconds);
 unsigned replies_heartbeat(const struct replies *all);
-
-/* Seconds since the state was signed; 0 when that lies ahead. */
-int64_t replies_age(const struct state *st, int64_t now);
 
 #endif

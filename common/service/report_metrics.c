@@ -125,7 +125,7 @@ static void process_metrics(struct buf *b)
 
 static bool is_map(const struct snapshot *s, size_t i)
 {
-	return resource_kind(snapshot_at(s, i)) != RESOURCE_DOC;
+	return strcmp(resource_name(snapshot_at(s, i))->id, DIRECTORY_ID) != 0;
 }
 
 static void entries(struct buf *b, const struct resource *r, const char *kind,

@@ -29,7 +29,12 @@
 	X(http_requests, "Requests on the client listener") \
 	X(http_not_modified, "Of these, answered with 304") \
 	X(http_errors, "Of these, answered with 4xx or 5xx") \
-	X(http_bytes, "Body bytes queued on the client listener")
+	X(http_bytes, "Body bytes queued on the client listener") \
+	X(computed, "Requests to services that compute their answers") \
+	X(computed_refused, "Of these, refused with an ALTO error code") \
+	X(computed_put_off, "Of these, put off: too many answers at once") \
+	X(coded_bodies, "Bodies of full maps coded with gzip or zstd") \
+	X(coded_bytes, "Bytes that these came to")
 
 enum status_counter {
 #define X(name, help) STATUS_##name,

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "common/core/snapshot.h"
+#include "common/wire/catalog.h"
 
 /* The lock covers "read the pointer, add a reference" and nothing else: an
  * atomic pointer alone would let the last unref slip in between the two. */
 struct slot {
 	pthread_mutex_t lock;
 	struct snapshot *cur;
+	struct catalog *catalog;	/* of cur; or NULL */
 };
 
 enum rc slot_new(struct slot **out)
@@ -31,6 +33,7 @@ void slot_free(struct slot *slot)
 	if (!slot)
 		return;
 	snapshot_unref(slot->cur);
+	catalog_unref(slot->catalog);
 	pthread_mutex_destroy(&slot->lock);
 	free(slot);
 }
@@ -45,13 +48,29 @@ struct snapshot *slot_ref(struct slot *slot)
 	return s;
 }
 
-void slot_publish(struct slot *slot, struct snapshot *next)
+struct snapshot *slot_take(struct slot *slot, struct catalog **catalog)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&slot->lock);
+	s = slot->cur ? snapshot_ref(slot->cur) : NULL;
+	*catalog = slot->catalog ? catalog_ref(slot->catalog) : NULL;
+	pthread_mutex_unlock(&slot->lock);
+	return s;
+}
+
+void slot_publish(struct slot *slot, struct snapshot *next,
+                  struct catalog *catalog)
 {
 	struct snapshot *old;
+	struct catalog *old_catalog;
 
 	pthread_mutex_lock(&slot->lock);
 	old = slot->cur;
-	slot->cur = next;		/* takes over the caller's reference */
+	old_catalog = slot->catalog;
+	slot->cur = next;		/* takes over the caller's references */
+	slot->catalog = catalog;
 	pthread_mutex_unlock(&slot->lock);
 	snapshot_unref(old);		/* outside the lock: it may free much */
+	catalog_unref(old_catalog);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/wire/json_mend.h"
+
 /* Where in a text a reader stands: the names and indexes that lead there. Two
  * uses: to count depth before jansson recurses, and to name the place of an
  * error, for jansson knows only its offset. */
@@ -17,6 +19,7 @@ struct level {
 
 struct place {
 	size_t line;
+	size_t nodes;		/* objects and arrays begun */
 	size_t depth;
 	struct level level[JSON_DEPTH_MAX];
 };
@@ -40,6 +43,7 @@ static bool place_char(struct place *p, char c)
 	} else if (c == '{' || c == '[') {
 		if (p->depth == JSON_DEPTH_MAX)
 			return false;
+		p->nodes++;
 		p->level[p->depth++] = (struct level){ .object = c == '{' };
 	} else if ((c == '}' || c == ']') && top) {
 		p->depth--;
@@ -163,13 +167,11 @@ static enum rc load_failed(const json_error_t *err, const char *text,
 	return refuse_at(d, rc, text, at < len ? at : len, err->text);
 }
 
-enum rc json_read(const char *text, size_t len, size_t max, json_t **out,
-                  struct diag *d)
+/* Sees to what jansson must not be given. */
+static enum rc check_text(const char *text, size_t len, size_t max,
+                          struct place *p, struct diag *d)
 {
 	const char *nul;
-	struct place p;
-	json_error_t err;
-	json_t *v;
 
 	if (len > max)
 		return diag_set(d, RC_ELIMIT, "%zu bytes, %zu are allowed", len,
@@ -178,21 +180,77 @@ enum rc json_read(const char *text, size_t len, size_t max, json_t **out,
 	if (nul)
 		return refuse_at(d, RC_ESYNTAX, text, (size_t)(nul - text),
 		                 "NUL byte");
-	if (!place_find(&p, text, len)) {
-		if (d && !d->text[0]) {
-			d->line = p.line;
-			pointer_set(d, &p);
-		}
-		return diag_set(d, RC_ELIMIT, "deeper than %d levels",
-		                JSON_DEPTH_MAX);
+	if (place_find(p, text, len))
+		return RC_OK;
+	if (d && !d->text[0]) {
+		d->line = p->line;
+		pointer_set(d, p);
 	}
+	return diag_set(d, RC_ELIMIT, "deeper than %d levels", JSON_DEPTH_MAX);
+}
 
-	v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-	               &err);
+static json_t *load(const char *text, size_t len, json_error_t *err)
+{
+	return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+	                  err);
+}
+
+enum rc json_read(const char *text, size_t len, size_t max, json_t **out,
+                  struct diag *d)
+{
+	struct place p;
+	json_error_t err;
+	json_t *v;
+	enum rc rc = check_text(text, len, max, &p, d);
+
+	if (rc != RC_OK)
+		return rc;
+	v = load(text, len, &err);
 	if (!v)
 		return load_failed(&err, text, len, d);
 	*out = v;
 	return RC_OK;
+}
+
+static bool mendable(const json_error_t *err)
+{
+	return json_error_code(err) == json_error_null_character ||
+	       json_error_code(err) == json_error_null_byte_in_key ||
+	       json_error_code(err) == json_error_numeric_overflow;
+}
+
+enum rc json_read_body(const char *text, size_t len, size_t max, json_t **out,
+                       struct diag *d)
+{
+	struct buf mended = BUF_INIT(0);
+	struct place p;
+	json_error_t err;
+	json_t *v;
+	enum rc rc = check_text(text, len, max, &p, d);
+
+	if (rc != RC_OK)
+		return rc;
+	if (p.nodes > JSON_BODY_NODES)
+		return diag_set(d, RC_ELIMIT, "more than %u objects and arrays",
+		                JSON_BODY_NODES);
+	v = load(text, len, &err);
+	if (!v && mendable(&err)) {
+		buf_init(&mended, JSON_MEND_GROWTH * len);
+		json_mend(text, len, &mended);
+		rc = buf_rc(&mended);
+		if (rc != RC_OK)
+			goto out;
+		text = mended.data;
+		len = mended.len;
+		v = load(text, len, &err);
+	}
+	if (v)
+		*out = v;
+	else
+		rc = load_failed(&err, text, len, d);
+out:
+	buf_free(&mended);
+	return rc;
 }
 
 static const char *type_text(json_type type)

@@ -18,12 +18,20 @@
 
 #define JSON_DEPTH_MAX 32
 #define JSON_SMALL_MAX (4u << 20)	/* bytes of a small document */
+#define JSON_BODY_NODES 16384u		/* objects and arrays of a body */
 
 /* Any JSON value. RC_ELIMIT: over max bytes or too deep. RC_ESYNTAX: no JSON, a
  * NUL byte, or an escaped NUL (so every string is a C string). RC_ERULE: a name
  * twice, a number that fits no integer or double. The caller owns *out. */
 MUST_CHECK enum rc json_read(const char *text, size_t len, size_t max,
                              json_t **out, struct diag *d);
+
+/* json_read() for what strangers send, which is not called bad JSON where it is
+ * good: an escaped NUL is taken as U+FFFD, a number beyond all doubles as 1e308 of
+ * its sign, an integer beyond 64 bits as a double. RC_ELIMIT also: over
+ * JSON_BODY_NODES, since each takes up to a hundred times its bytes. */
+MUST_CHECK enum rc json_read_body(const char *text, size_t len, size_t max,
+                                  json_t **out, struct diag *d);
 
 /* Members of an object. at is the JSON pointer of obj, for messages. Lent
  * values. RC_ENOENT: not there (d says so, so pass NULL for what is optional);

@@ -26,6 +26,13 @@ const char *seal_media(enum resource_kind kind)
 	return MEDIA_DIRECTORY;
 }
 
+static const char *media_of(const struct resource *r, const char *id)
+{
+	if (resource_kind(r) == RESOURCE_DOC && strcmp(id, DIRECTORY_ID) != 0)
+		return MEDIA_PROPERTY_MAP;
+	return seal_media(resource_kind(r));
+}
+
 static void put_text(struct buf *b, const char *s)
 {
 	json_put_string(b, s, strlen(s));
@@ -376,7 +383,7 @@ static enum rc announce_as(struct digest *d, struct resource *r,
 enum rc seal_announce(struct digest *d, struct resource *r, const char *id)
 {
 	struct resource_name name = { .size = resource_size(r) };
-	const char *type = seal_media(resource_kind(r));
+	const char *type = media_of(r, id);
 	enum rc rc;
 
 	if (strlen(id) > ID_MAX)
@@ -396,7 +403,7 @@ enum rc seal_believe(struct digest *d, struct resource *r, const char *leaf)
 	rc = leaf_read(leaf, strlen(leaf), &name, NULL);
 	if (rc != RC_OK)
 		return rc;
-	if (strcmp(name.type, seal_media(resource_kind(r))) != 0)
+	if (strcmp(name.type, media_of(r, name.id)) != 0)
 		return RC_EDIGEST;
 	return resource_announce(r, d, &name, leaf);
 }

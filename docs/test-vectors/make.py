@@ -14,6 +14,7 @@ import ipaddress
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -82,10 +83,15 @@ def text(s):
     return '"%s"' % out
 
 
+class Kept(dict):
+    """An object whose members keep their order (section 4.6)."""
+
+
 def jcs(v):
     """RFC 8785."""
     if isinstance(v, dict):
-        names = sorted(v, key=lambda s: s.encode("utf-16-be"))
+        names = v if isinstance(v, Kept) else sorted(
+            v, key=lambda s: s.encode("utf-16-be"))
         return "{%s}" % ",".join(text(n) + ":" + jcs(v[n]) for n in names)
     if isinstance(v, list):
         return "[%s]" % ",".join(jcs(x) for x in v)
@@ -359,11 +365,20 @@ def cost(rows, on, rid="cost-routing", metric="routingcost", mode="numerical"):
                  "dependent-vtags": [{"resource-id": on.id, "tag": on.tag}]}})
 
 
+ALTO = "application/alto-%s+json"
+TESTABLE = {"cost-constraints": True,
+            "cost-type-names": ["num-routingcost", "ord-routingcost"],
+            "max-cost-types": 8}
+
+
 def directory(proxies):
     return Resource(".directory", DIRECTORY, {
         "meta": {
-            "cost-types": {"num-routingcost": {
-                "cost-metric": "routingcost", "cost-mode": "numerical"}},
+            "cost-types": {
+                "num-routingcost": {"cost-metric": "routingcost",
+                                    "cost-mode": "numerical"},
+                "ord-routingcost": {"cost-metric": "routingcost",
+                                    "cost-mode": "ordinal"}},
             "default-alto-network-map": "net",
             "redistribution": {
                 "heartbeat": 60,
@@ -378,7 +393,24 @@ def directory(proxies):
                 "capabilities": {"cost-type-names": ["num-routingcost"]},
                 "media-type": COST, "uri": "maps/cost-routing",
                 "uses": ["net"]},
-            "net": {"media-type": NET, "uri": "maps/net"}}})
+            "endpoint-properties": {
+                "accepts": ALTO % "endpointpropparams",
+                "capabilities": {"prop-types": ["net.pid"]},
+                "media-type": ALTO % "endpointprop",
+                "uri": "endpoint/property"},
+            "net": {"media-type": NET, "uri": "maps/net"},
+            "net:endpoint-cost": {
+                "accepts": ALTO % "endpointcostparams",
+                "capabilities": TESTABLE,
+                "media-type": ALTO % "endpointcost",
+                "uri": "endpoint/cost/net"},
+            "net:filtered": {
+                "accepts": ALTO % "networkmapfilter", "media-type": NET,
+                "uri": "filter/network/net", "uses": ["net"]},
+            "net:filtered-cost": {
+                "accepts": ALTO % "costmapfilter", "capabilities": TESTABLE,
+                "media-type": COST, "uri": "filter/cost/net",
+                "uses": ["net"]}}})
 
 
 MILAN = {"rp-milan": {"push": "wss://rp-milan.example.net:8091/push",
@@ -1050,11 +1082,516 @@ def make_messages():
             "closes": [{"code": c, "reason": r} for c, r in CLOSES]}
 
 
+# ---- computed services (section 4.6) -----------------------------------------
+
+SERVICES = {  # of a uri: accepts, media-type
+    "filter/network": (ALTO % "networkmapfilter", NET),
+    "filter/cost": (ALTO % "costmapfilter", COST),
+    "endpoint/cost": (ALTO % "endpointcostparams", ALTO % "endpointcost"),
+    "endpoint/property": (ALTO % "endpointpropparams", ALTO % "endpointprop")}
+TEST = re.compile(r"(?:\[(\d+)\][ \t]+)?(gt|lt|ge|le|eq)[ \t]+"
+                  r"(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)")
+HOLDS = {"gt": lambda a, b: a > b, "lt": lambda a, b: a < b,
+         "ge": lambda a, b: a >= b, "le": lambda a, b: a <= b,
+         "eq": lambda a, b: a == b}
+
+
+class Refused(Exception):
+    """code, field, value; the last two may be None."""
+
+
+def wrong(field, value=None):
+    if value is not None and not isinstance(value, str):
+        value = json.dumps(value, separators=(",", ":"))
+    return Refused("E_INVALID_FIELD_VALUE", field, value)
+
+
+def once(names):
+    return list(dict.fromkeys(names))
+
+
+def address(endpoint):
+    """(family, number); None: no address."""
+    family, _, rest = endpoint.partition(":")
+    kinds = {"ipv4": ipaddress.IPv4Address, "ipv6": ipaddress.IPv6Address}
+    try:
+        return family, int(kinds[family](rest))
+    except (KeyError, ValueError):
+        return None
+
+
+def longest(found, endpoint):
+    """The value at the longest of prefixes {(family, text): value}."""
+    family, number_ = address(endpoint)
+    best, value = -1, None
+    for (f, prefix), v in found.items():
+        if f != family:
+            continue
+        n = ipaddress.ip_network(prefix)
+        bits = n.max_prefixlen - n.prefixlen
+        if number_ >> bits == int(n.network_address) >> bits and \
+                n.prefixlen > best:
+            best, value = n.prefixlen, v
+    return value
+
+
+class Service:
+    """One of a state's."""
+
+    def __init__(self, docs, uri, entry):
+        self.docs, self.entry = docs, entry
+        self.kind, _, self.map = uri.rpartition("/")
+        if uri == "endpoint/property":
+            self.kind, self.map = uri, None
+        self.caps = entry.get("capabilities", {})
+        self.max = self.caps.get("max-cost-types", 0)
+        if self.map:
+            self.pids = docs[self.map]["network-map"]
+            self.vtag = docs[self.map]["meta"]["vtag"]
+        self.types = [t for t in map(self.cost_type, self.caps.get(
+            "cost-type-names", [])) if t]
+
+    def cost_type(self, name):
+        """{type, testable, ranked, rows}; None: left out."""
+        kind = self.docs[".directory"]["meta"]["cost-types"].get(name)
+        if not kind:
+            return None
+        testable = self.caps.get("cost-constraints") or name in self.caps.get(
+            "testable-cost-type-names", [])
+        modes = [kind["cost-mode"]]
+        if modes == ["ordinal"]:
+            modes.append("numerical")
+        for mode in modes:
+            meta = self.cost_map(dict(kind, **{"cost-mode": mode}))
+            if not meta:
+                continue
+            if meta["dependent-vtags"] != [self.vtag]:
+                return None
+            return {"type": kind, "testable": testable,
+                    "ranked": mode != kind["cost-mode"],
+                    "rows": self.docs[meta["vtag"]["resource-id"]]["cost-map"]}
+        return None
+
+    def cost_map(self, kind):
+        """meta of the one with this cost type that has the lowest id."""
+        for rid in sorted(self.docs):
+            meta = self.docs[rid].get("meta", {})
+            if meta.get("cost-type") == kind and \
+                    meta["dependent-vtags"][0]["resource-id"] == self.map:
+                return meta
+        return None
+
+    def prefixes(self, rid):
+        return {(f, p): pid for pid, groups in
+                self.docs[rid]["network-map"].items()
+                for f, list_ in groups.items() for p in list_}
+
+    def property(self, name):
+        """{(family, prefix): value}; None: left out."""
+        if name not in self.caps["prop-types"]:
+            return None
+        if name.endswith(".pid"):
+            return self.prefixes(name[:-4])
+        for rid in sorted(self.docs):
+            found = {tuple(e.split(":", 1)): props[name] for e, props in
+                     self.docs[rid].get("property-map", {}).items()
+                     if name in props}
+            if found:
+                return found
+        return None
+
+    # requests
+
+    def check(self, ask, members):
+        """members: {path: (type, is it needed)}"""
+        def at(path_):
+            v = ask
+            for step in path_.split("/"):
+                v = v.get(step) if isinstance(v, dict) else None
+            return v
+        for path_, (_, needed) in members.items():
+            outer = path_.rpartition("/")[0]
+            if needed and at(path_) is None and (
+                    not outer or isinstance(at(outer), dict)):
+                raise Refused("E_MISSING_FIELD", path_, None)
+        for path_, (kind, _) in members.items():
+            if at(path_) is not None and not isinstance(at(path_), kind):
+                raise Refused("E_INVALID_FIELD_TYPE", path_, None)
+
+    def offered(self, kind):
+        for t in self.types:
+            if kind == t["type"]:
+                return t
+        return None
+
+    def columns(self, ask):
+        """(types shown, types that tests refer to)"""
+        if self.max and "multi-cost-types" in ask:
+            names = ask["multi-cost-types"]
+            if "cost-type" in ask or not 0 < len(names) <= self.max:
+                raise wrong("multi-cost-types")
+            shown = [self.offered(t) or t for t in names]
+            for t in shown:
+                if "rows" not in t:
+                    raise wrong("multi-cost-types", t)
+        else:
+            kind = ask["cost-type"]
+            if kind["cost-mode"] not in [
+                    t["type"]["cost-mode"] for t in self.types]:
+                raise wrong("cost-type/cost-mode", kind["cost-mode"])
+            if not self.offered(kind):
+                raise wrong("cost-type/cost-metric", kind["cost-metric"])
+            shown = [self.offered(kind)]
+        tested = shown
+        if self.max and "testable-cost-types" in ask:
+            tested = [self.offered(t) for t in ask["testable-cost-types"]]
+            for t, kind in zip(tested, ask["testable-cost-types"]):
+                if not t or not t["testable"]:
+                    raise wrong("testable-cost-types", kind)
+        return shown, tested
+
+    def clauses(self, ask, tested):
+        """A list of lists of (type, operator, number)."""
+        field = "or-constraints"
+        lists = ask.get(field) if self.max else None
+        if lists is None:
+            field = "constraints"
+            lists = [ask.get(field, [])]
+        elif "constraints" in ask or [] in lists or not lists:
+            raise wrong(field)
+        if field in ask and not any(t["testable"] for t in self.types):
+            raise wrong(field)
+        out = []
+        for tests in lists:
+            out.append([])
+            for one in tests:
+                m = isinstance(one, str) and TEST.fullmatch(one)
+                if not m or (m[1] and not self.max) or \
+                        int(m[1] or 0) >= len(tested) or \
+                        not tested[int(m[1] or 0)]["testable"]:
+                    raise wrong(field, one)
+                out[-1].append((tested[int(m[1] or 0)], m[2], float(m[3])))
+        return out
+
+    # answers
+
+    def costs(self, ask, srcs, dsts):
+        """srcs, dsts: {name: PID or None}. The rows, and what meta says."""
+        shown, tested = self.columns(ask)
+        clauses = self.clauses(ask, tested)
+
+        def cost_of(t, s, d):
+            return t["rows"].get(srcs[s], {}).get(dsts[d])
+
+        def ranks(t):
+            defined = {cost_of(t, s, d) for s in srcs for d in dsts}
+            return {c: i + 1 for i, c in enumerate(sorted(defined - {None}))}
+        orders = {id(t): ranks(t) for t in self.types if t["ranked"]}
+
+        def value(t, s, d):
+            c = cost_of(t, s, d)
+            return orders[id(t)].get(c) if t["ranked"] else c
+
+        def passes(s, d):
+            return any(all(value(t, s, d) is not None and
+                           HOLDS[op](value(t, s, d), n) for t, op, n in tests)
+                       for tests in clauses)
+        rows = Kept()
+        multi = self.max and "multi-cost-types" in ask
+        for s in srcs:
+            row = Kept()
+            for d in dsts:
+                got = [value(t, s, d) for t in shown]
+                if any(v is not None for v in got) and passes(s, d):
+                    row[d] = got if multi else got[0]
+            if row:
+                rows[s] = row
+        kinds = [t["type"] for t in shown]
+        return rows, {"cost-type": {}, "multi-cost-types": kinds} if multi \
+            else {"cost-type": kinds[0]}
+
+    def costs_asked(self, ask, *more):
+        one = not (self.max and "multi-cost-types" in ask)
+        self.check(ask, dict({
+            "cost-type": (dict, one), "cost-type/cost-metric": (str, True),
+            "cost-type/cost-mode": (str, True), "constraints": (list, False),
+            "multi-cost-types": (list, False),
+            "testable-cost-types": (list, False),
+            "or-constraints": (list, False)}, **dict(more)))
+        self.clauses(ask, self.columns(ask)[1])
+
+    def network(self, ask, _caller):
+        self.check(ask, {"pids": (list, True),
+                         "address-types": (list, False)})
+        wanted = [p for p in sorted(self.pids)
+                  if p in ask["pids"] or not ask["pids"]]
+        families = ask.get("address-types") or ["ipv4", "ipv6"]
+        return {"meta": {"vtag": self.vtag}, "network-map": {
+            p: {f: list_ for f, list_ in self.pids[p].items()
+                if f in families} for p in wanted}}
+
+    def map_costs(self, ask, _caller):
+        self.costs_asked(ask, ("pids", (dict, False)),
+                         ("pids/srcs", (list, True)),
+                         ("pids/dsts", (list, True)))
+        axes = []
+        for side in ("srcs", "dsts"):
+            names = ask.get("pids", {}).get(side, [])
+            axes.append({p: p for p in sorted(self.pids)
+                         if p in names or not names})
+        rows, meta = self.costs(ask, *axes)
+        return {"cost-map": rows,
+                "meta": dict(meta, **{"dependent-vtags": [self.vtag]})}
+
+    def endpoints(self, list_, field):
+        for e in list_:
+            if not isinstance(e, str) or not address(e):
+                raise wrong(field, e)
+        return once(list_)
+
+    def endpoint_costs(self, ask, caller):
+        self.costs_asked(ask, ("endpoints", (dict, True)),
+                         ("endpoints/srcs", (list, False)),
+                         ("endpoints/dsts", (list, False)))
+        given = [ask["endpoints"].get(side, []) for side in ("srcs", "dsts")]
+        if given == [[], []]:
+            raise wrong("endpoints")
+        found = self.prefixes(self.map)
+        axes = [{e: longest(found, e) for e in
+                 self.endpoints(list_, "endpoints/" + side) or [caller]}
+                for side, list_ in zip(("srcs", "dsts"), given)]
+        rows, meta = self.costs(ask, *axes)
+        if self.docs[".directory"]["meta"]["redistribution"].get(
+                "endpoint-cost-vtag"):
+            meta["vtag"] = self.vtag
+        return {"endpoint-cost-map": rows, "meta": meta}
+
+    def properties(self, ask, _caller):
+        self.check(ask, {"properties": (list, True),
+                         "endpoints": (list, True)})
+        found = {}
+        if not ask["properties"]:
+            raise wrong("properties")
+        for name in once(ask["properties"]):
+            found[name] = self.property(name)
+            if found[name] is None:
+                raise wrong("properties", name)
+        if not ask["endpoints"]:
+            raise wrong("endpoints")
+        rows = Kept()
+        for e in self.endpoints(ask["endpoints"], "endpoints"):
+            values = {name: longest(f, e) for name, f in found.items()}
+            rows[e] = {k: v for k, v in values.items() if v is not None}
+        nets = [self.docs[n[:-4]]["meta"]["vtag"] for n in found
+                if n.endswith(".pid")]
+        return {"endpoint-properties": rows,
+                "meta": {"dependent-vtags": nets} if nets else {}}
+
+    def answer(self, request, caller):
+        try:
+            ask = json.loads(request)
+        except ValueError:
+            raise Refused("E_SYNTAX", None, None) from None
+        return jcs({"filter/network": self.network,
+                    "filter/cost": self.map_costs,
+                    "endpoint/cost": self.endpoint_costs,
+                    "endpoint/property": self.properties
+                    }[self.kind](ask, caller))
+
+
+def offered_services(resources):
+    """{uri: service} of a state."""
+    docs = {r.id: json.loads(r.body) for r in resources}
+    out = {}
+    for _, e in sorted(docs[".directory"]["resources"].items()):
+        kind, _, rid = e["uri"].rpartition("/")
+        if e["uri"] == "endpoint/property":
+            kind = e["uri"]
+        if e["uri"] in out or \
+                SERVICES.get(kind) != (e.get("accepts"), e["media-type"]):
+            continue
+        if kind == "endpoint/property" or rid in docs:
+            out[e["uri"]] = Service(docs, e["uri"], e)
+    return {uri: s for uri, s in out.items() if s.types or
+            s.kind in ("filter/network", "endpoint/property")}
+
+
+NUM = {"cost-metric": "routingcost", "cost-mode": "numerical"}
+ORD = {"cost-metric": "routingcost", "cost-mode": "ordinal"}
+HOPS = {"cost-metric": "hopcount", "cost-mode": "numerical"}
+STALE = {"cost-metric": "priv:stale", "cost-mode": "numerical"}
+CALLER = "ipv4:192.0.2.130"
+
+
+def more_resources():
+    """A state with a second cost map, one of another network map's version,
+    properties, and tests that may refer to some costs alone."""
+    hops = cost({"pop-a": {"pop-a": 0, "pop-b": 2},
+                 "pop-b": {"pop-a": 2, "default": 7}}, N1, "cost-hops",
+                "hopcount")
+    stale = cost({"pop-a": {"pop-a": 1}}, N2, "cost-stale", "priv:stale")
+    regions = Resource("regions", ALTO % "propmap", {
+        "meta": {}, "property-map": {
+            "ipv4:192.0.2.0/24": {"priv:region": "north"},
+            "ipv4:192.0.2.64/26": {"priv:region": None, "priv:x": "\u00e9\""},
+            "ipv4:192.0.2.65/32": {"priv:region": "hall"},
+            "ipv6:2001:db8::/32": {"priv:region": "six"}}})
+    ird = json.loads(IRD_1.body)
+    ird["meta"]["cost-types"].update({"num-hopcount": HOPS,
+                                      "num-priv:stale": STALE})
+    ird["meta"]["redistribution"]["endpoint-cost-vtag"] = True
+    names = ["num-hopcount", "num-priv:stale", "num-routingcost",
+             "ord-routingcost"]
+    of = ird["resources"]
+    for rid in ("net:endpoint-cost", "net:filtered-cost"):
+        of[rid]["capabilities"] = {
+            "cost-type-names": names, "max-cost-types": 3,
+            "testable-cost-type-names": ["num-hopcount", "ord-routingcost"]}
+    of["endpoint-properties"]["capabilities"]["prop-types"] = [
+        "net.pid", "priv:nowhere", "priv:region", "priv:x"]
+    of["cost-hops"] = dict(of["cost-routing"], uri="maps/cost-hops",
+                           capabilities={"cost-type-names": ["num-hopcount"]})
+    of["regions"] = {"media-type": regions.media, "uri": "maps/regions",
+                     "capabilities": {"mappings": {
+                         "ipv4": ["priv:region", "priv:x"],
+                         "ipv6": ["priv:region"]}}}
+    of["other:filtered"] = dict(of["net:filtered"],
+                                uri="filter/network/other")
+    return [Resource(".directory", DIRECTORY, ird), C1, hops, stale, N1,
+            regions]
+
+
+def answer_cases(resources, cases):
+    services, answers, refused = offered_services(resources), [], []
+    for name, uri, request in cases:
+        text_ = request if isinstance(request, str) else json.dumps(
+            request, separators=(",", ":"))
+        case = {"name": name, "uri": uri, "caller": CALLER, "request": text_}
+        try:
+            answer = services[uri].answer(text_, CALLER)
+            answers.append(dict(case, answer=answer))
+        except Refused as e:
+            said = zip(("code", "field", "value"), e.args)
+            refused.append(dict(case, **{k: v for k, v in said
+                                         if v is not None}))
+    return {"resources": [{"leaf": r.leaf, "body": r.body} for r in sorted(
+        resources, key=lambda r: r.id)], "services": sorted(services),
+            "answers": answers, "refused": refused}
+
+
+def first_cases():
+    network, costs_ = "filter/network/net", "filter/cost/net"
+    ends, props = "endpoint/cost/net", "endpoint/property"
+    srcs = ["ipv4:192.0.2.2"]
+    return [
+        ("the example of section 4.6", ends, {
+            "cost-type": ORD, "endpoints": {"srcs": srcs, "dsts": [
+                "ipv4:203.0.113.9", "ipv4:192.0.2.77",
+                "ipv6:2001:DB8:8000::1"]}}),
+        ("a network map in full", network, {"pids": []}),
+        ("some PIDs, one unknown, one twice", network,
+         {"pids": ["spare", "pop-a", "nobody", "pop-a"]}),
+        ("PIDs none of which is known", network, {"pids": ["nobody"]}),
+        ("one family, and one unknown", network,
+         {"pids": [], "address-types": ["ipv6", "ipv5"]}),
+        ("a cost map in full", costs_, {"cost-type": NUM}),
+        ("a part of it", costs_, {"cost-type": NUM, "pids": {
+            "srcs": ["pop-b", "pop-a"], "dsts": ["pop-b", "nobody"]}}),
+        ("ranks of all pairs", costs_, {"cost-type": ORD}),
+        ("ranks of a part, tests upon ranks", costs_, {
+            "cost-type": ORD, "constraints": ["gt 1", "le 3"],
+            "pids": {"srcs": ["pop-a"], "dsts": []}}),
+        ("two cost types in their order", costs_, {
+            "multi-cost-types": [ORD, NUM], "pids": {
+                "srcs": ["pop-a", "spare"], "dsts": []}}),
+        ("tests joined by or", costs_, {
+            "multi-cost-types": [NUM, ORD],
+            "or-constraints": [["[0] lt 2", "[1]\teq 2"], ["ge 12.5e0"]]}),
+        ("tests of a type that is not shown", costs_, {
+            "cost-type": NUM, "testable-cost-types": [ORD],
+            "constraints": ["[0] eq 3"]}),
+        ("the client's own address", ends, {
+            "cost-type": NUM, "endpoints": {"dsts": [
+                "ipv4:192.0.2.1", "ipv4:192.0.2.130"]}}),
+        ("an endpoint of two spellings, one twice", ends, {
+            "cost-type": NUM, "endpoints": {"srcs": srcs, "dsts": [
+                "ipv6:2001:db8::1", "ipv6:2001:DB8:0::1",
+                "ipv6:2001:db8::1"]}}),
+        ("PIDs of endpoints", props, {
+            "properties": ["net.pid"], "endpoints": [
+                "ipv6:2001:db8::1", "ipv4:203.0.113.1", "ipv4:8.8.8.8"]}),
+        ("no JSON", network, '{"pids":['),
+        ("no cost type", costs_, {"pids": {"srcs": [], "dsts": []}}),
+        ("a cost type without its metric", costs_,
+         {"cost-type": {"cost-mode": "ordinal"}}),
+        ("sources that are no list", costs_,
+         {"cost-type": NUM, "pids": {"srcs": "pop-a", "dsts": []}}),
+        ("an unknown mode", costs_, {"cost-type": dict(
+            NUM, **{"cost-mode": "fastest"})}),
+        ("an unknown metric", costs_, {"cost-type": HOPS}),
+        ("nine cost types", costs_, {"multi-cost-types": [NUM] * 9}),
+        ("a constraint that is none", costs_,
+         {"cost-type": NUM, "constraints": ["lt 3", "below 3"]}),
+        ("an index beyond the cost types", costs_,
+         {"cost-type": NUM, "constraints": ["[1] lt 3"]}),
+        ("neither sources nor destinations", ends,
+         {"cost-type": NUM, "endpoints": {"srcs": []}}),
+        ("an endpoint that is a prefix", ends, {
+            "cost-type": NUM, "endpoints": {"srcs": ["ipv4:192.0.2.0/24"]}}),
+        ("a property that is not on offer", props, {
+            "properties": ["net.pid", "priv:region"], "endpoints": srcs}),
+        ("no endpoints", props, {"properties": ["net.pid"],
+                                 "endpoints": []}),
+    ]
+
+
+def more_cases():
+    costs_, ends = "filter/cost/net", "endpoint/cost/net"
+    props = "endpoint/property"
+    return [
+        ("the longest prefix that has the property", props, {
+            "properties": ["priv:x", "priv:region"], "endpoints": [
+                "ipv4:192.0.2.1", "ipv4:192.0.2.64", "ipv4:192.0.2.65",
+                "ipv4:198.51.100.1", "ipv6:2001:db8:ffff::"]}),
+        ("properties and PIDs", props, {
+            "properties": ["priv:region", "net.pid", "net.pid"],
+            "endpoints": ["ipv4:192.0.2.70"]}),
+        ("a cost that is not defined is null", costs_, {
+            "multi-cost-types": [HOPS, ORD, NUM]}),
+        ("the network map's version in an answer about endpoints", ends, {
+            "cost-type": HOPS, "endpoints": {
+                "srcs": ["ipv4:203.0.113.1"],
+                "dsts": ["ipv4:8.8.8.8", "ipv4:192.0.2.1"]}}),
+        ("tests of some costs alone", costs_, {
+            "multi-cost-types": [HOPS, NUM], "constraints": ["[0] le 2"]}),
+        ("a property that no map has", props, {
+            "properties": ["priv:nowhere"],
+            "endpoints": ["ipv4:192.0.2.1"]}),
+        ("costs of another version of the network map", costs_,
+         {"cost-type": STALE}),
+        ("a test of a cost that may not be tested", costs_,
+         {"cost-type": NUM, "constraints": ["le 2"]}),
+        ("the same, named", costs_, {
+            "cost-type": NUM, "constraints": ["le 2"],
+            "testable-cost-types": [HOPS, NUM]}),
+        ("four cost types where three are allowed", ends, {
+            "multi-cost-types": [NUM, ORD, HOPS, NUM],
+            "endpoints": {"srcs": ["ipv4:192.0.2.1"]}}),
+    ]
+
+
+def make_answers():
+    return {"states": [
+        answer_cases(STATE_1.resources, first_cases()),
+        answer_cases(more_resources(), more_cases())]}
+
+
 # ------------------------------------------------------------------------------
 
 FILES = {"canonical.json": make_canonical, "numbers.json": make_numbers,
          "tree.json": make_tree, "state.json": make_state,
-         "patches.json": make_patches, "messages.json": make_messages}
+         "patches.json": make_patches, "messages.json": make_messages,
+         "answers.json": make_answers}
 
 
 def main(args):

@@ -1,0 +1,948 @@
+#!/usr/bin/env python3
+"""The computed services as operators meet them: property maps, settings that
+change what is offered, reloads under load, the settings of the clients'
+listener, metrics. What is answered to which request is in run_conformance.py.
+
+  run_services.py [PATTERN]
+
+PATTERN: only the stories that it is found in.
+"""
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+import alto
+from alto import need, wait
+
+MEDIA = "application/alto-%s+json"
+KINDS = {
+    "filter/network": "networkmapfilter", "filter/cost": "costmapfilter",
+    "endpoint/cost": "endpointcostparams",
+    "endpoint/property": "endpointpropparams",
+}
+RC = {"cost-metric": "routingcost", "cost-mode": "numerical"}
+ORD = {"cost-metric": "routingcost", "cost-mode": "ordinal"}
+HOP = {"cost-metric": "hopcount", "cost-mode": "numerical"}
+PIDS = {
+    "a": {"ipv4": ["10.0.0.0/8"]},
+    "b": {"ipv4": ["192.0.2.0/24", "127.0.0.1/32"]},
+    "rest": {"ipv4": ["0.0.0.0/0"], "ipv6": ["::/0"]},
+}
+COSTS = {"a": {"a": 1, "b": 20, "rest": 7.5},
+         "b": {"a": 20, "b": 1, "rest": 40}}
+PROPS = {
+    "ipv4:10.0.0.0/8": {"priv:region": "north", "priv:x": "1"},
+    "ipv4:10.1.0.0/16": {"priv:region": "hall"},
+    "ipv6:2001:db8::/32": {"priv:region": "six"},
+}
+SECOND = "10.1.2.3"     # the address whose region the stories change
+
+
+# --- worlds ------------------------------------------------------------------
+
+def net(rid, pids=None, tag="t1"):
+    return {"meta": {"vtag": {"resource-id": rid, "tag": tag}},
+            "network-map": pids or PIDS}
+
+
+def cost(of="net", rows=None, metric="routingcost", mode="numerical",
+         tag="t1"):
+    return {"meta": {"cost-type": {"cost-metric": metric, "cost-mode": mode},
+                     "dependent-vtags": [{"resource-id": of, "tag": tag}]},
+            "cost-map": COSTS if rows is None else rows}
+
+
+def properties(entities):
+    return {"meta": {}, "property-map": entities}
+
+
+USUAL = {"net": net("net"), "cost-rc": cost()}
+
+
+class World:
+    """A server and a proxy below it. maps: {id: document}; offers: {id: more
+    settings of that map}. "_" in a setting's name is "-"."""
+
+    def __init__(self, top, maps=None, offers=None, start=True, **settings):
+        self.folder = os.path.join(top, "maps")
+        os.makedirs(self.folder)
+        self.server = alto.at_home(alto.Server(top, [], **settings))
+        self.list(maps or USUAL, offers)
+        self.proxy = alto.at_home(alto.Proxy(
+            top, self.server, "milan", upstream={"retry-max": 1},
+            http=settings.get("http", {})))
+        self.both = (self.server, self.proxy)
+        if start:
+            self.start()
+
+    def start(self):
+        self.server.start()
+        self.proxy.start()
+        self.in_step()
+
+    def in_step(self):
+        alto.in_step(*self.both)
+
+    def path(self, rid):
+        return os.path.join(self.folder, rid + ".json")
+
+    def put(self, rid, doc):
+        alto.put(self.path(rid), doc if isinstance(doc, str) else
+                 json.dumps(doc))
+
+    def list(self, maps, offers=None):
+        """Writes the maps and names them in the configuration; the first
+        network map is the default one, unless an offer says otherwise."""
+        offers, out = offers or {}, []
+        for rid, doc in maps.items():
+            self.put(rid, doc)
+            out.append({"id": rid, "file": self.path(rid),
+                        **offers.get(rid, {})})
+        if not any(m.get("default") for m in out):
+            out[0]["default"] = True
+        self.server.set("maps", out)
+
+    def reload(self):
+        got = self.server.reload()
+        self.in_step()
+        return got
+
+    def again(self, **settings):
+        """The server alone starts again, with other settings; the proxy
+        follows by what it is pushed."""
+        before = self.proxy.counts()["updates"]
+        serial = self.server.position()[1]
+        end_well(self.server)
+        for key, value in settings.items():
+            self.server.set(key, value)
+        self.server.start()
+        self.in_step()
+        need(self.server.position()[1] == serial + 1, "not one publication")
+        need(self.proxy.counts()["updates"] == before + 1, "not pushed")
+
+    def end(self):
+        for d in reversed(self.both):
+            end_well(d)
+
+
+def end_well(daemon):
+    """Stops it with 0 and without a sanitizer's report."""
+    code = daemon.stop()
+    need(not daemon.sanitizer(), "%s: %s", daemon.log, daemon.sanitizer())
+    need(code == 0, "%s ended with %d", daemon.name, code)
+
+
+def says(said, *texts):
+    for text in texts:
+        need(re.search(text, said), "it does not say %r: %s", text, said)
+
+
+def post(daemon, path, ask, headers=None):
+    """(status, headers, document)"""
+    kind = next(k for k in KINDS if path.startswith(k))
+    held = {"Content-Type": MEDIA % KINDS[kind], **(headers or {})}
+    code, got, body = daemon.get("/" + path, held, method="POST",
+                                 body=json.dumps(ask).encode())
+    return code, got, json.loads(body) if body[:1] == b"{" else body
+
+
+def answer(w, path, ask):
+    """The same at server and proxy, or no status but 200."""
+    got = [post(d, path, ask) for d in w.both]
+    for d, (code, _, doc) in zip(w.both, got):
+        need(code == 200, "%s at %s: %d %s", path, d.name, code, doc)
+    need(got[0][2] == got[1][2], "other answers: %s %s", got[0][2], got[1][2])
+    return got[0][2]
+
+
+def refused(w, path, ask, field, code="E_INVALID_FIELD_VALUE"):
+    for d in w.both:
+        status, _, doc = post(d, path, ask)
+        need(status == 400, "%s at %s: %d %s", path, d.name, status, doc)
+        need((doc["meta"]["code"], doc["meta"].get("field")) == (code, field),
+             "%s", doc)
+
+
+def absent(w, path):
+    for d in w.both:
+        code = post(d, path, {})[0]
+        need(code == 404, "%s at %s: %d, not 404", path, d.name, code)
+
+
+def entries(w):
+    """Of the directory, the same bytes at both."""
+    bodies = [d.get("/directory")[2] for d in w.both]
+    need(bodies[0] == bodies[1], "not the same directory")
+    return json.loads(bodies[0])["resources"]
+
+
+def capabilities(w, rid="net:filtered-cost"):
+    return entries(w)[rid]["capabilities"]
+
+
+def region(w, address=SECOND, name="priv:region"):
+    """None: not defined."""
+    e = "ipv4:" + address
+    doc = answer(w, "endpoint/property", {"properties": [name],
+                                          "endpoints": [e]})
+    return doc["endpoint-properties"][e].get(name)
+
+
+def bytes_of(w, path):
+    got = [d.get(path) for d in w.both]
+    for d, (code, _, body) in zip(w.both, got):
+        need(code == 200, "%s at %s: %d", path, d.name, code)
+        need(body == got[0][2], "other bytes at %s", d.name)
+    return got[0][2]
+
+
+def wrong(w, rid, doc, *texts):
+    """The file is refused for what it is; the last good state is served."""
+    with open(w.path(rid), encoding="utf-8") as f:
+        good = f.read()
+    before = w.server.position(), bytes_of(w, "/directory")
+    w.put(rid, doc)
+    code, out, err = w.server.call("reload")
+    need(code == 1, "reload ended with %d: %s", code, out)
+    says(out + err, re.escape(w.path(rid)), *texts)
+    says("\n".join(t["text"] for t in w.server.status()["troubles"]), *texts)
+    need((w.server.position(), bytes_of(w, "/directory")) == before,
+         "something was published")
+    w.put(rid, good)
+    need(not w.server.reload()["changed"], "the good file counts as new")
+    need(w.server.status()["troubles"] == [], "the trouble stays")
+
+
+def refuses(w, *texts):
+    """The server does not start and says why."""
+    before = len(w.server.lines())
+    w.server.start(ready=False)
+    wait(lambda: not w.server.alive(), None, "the server ends")
+    code = w.server.stop()
+    said = "\n".join(w.server.lines()[before:])
+    need(code == 1, "it ended with %d: %s", code, said)
+    need(not w.server.sanitizer(), "%s", w.server.sanitizer())
+    says(said, *texts)
+
+
+def check(daemon):
+    """(exit status, what --check says)"""
+    alto.put(daemon.conf, "".join("%s = %s;\n" % (k, alto.render(v))
+                                  for k, v in daemon.settings.items()))
+    r = subprocess.run(
+        [alto.find_bin(daemon.program), "--config", daemon.conf, "--check"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=alto.WAIT_S)
+    need("Sanitizer" not in r.stderr, "%s", r.stderr)
+    return r.returncode, r.stdout + r.stderr
+
+
+# --- property maps -----------------------------------------------------------
+
+def property_map(top):
+    w = World(top, dict(USUAL, regions=properties(PROPS)))
+    path = "/maps/regions"
+    need(json.loads(bytes_of(w, path)) == properties(PROPS), "other content")
+    for d in w.both:
+        headers = d.get(path)[1]
+        need(headers["content-type"] == MEDIA % "propmap", "%s", headers)
+        need("alto-proof" in headers, "unsigned at %s", d.name)
+    e = entries(w)["regions"]
+    need(e == {"uri": "maps/regions", "media-type": MEDIA % "propmap",
+               "capabilities": {"mappings": {
+                   "ipv4": ["priv:region", "priv:x"],
+                   "ipv6": ["priv:region"]}}}, "%s", e)
+    types = capabilities(w, "endpoint-properties")["prop-types"]
+    need(types == ["net.pid", "priv:region", "priv:x"], "%s", types)
+    need(region(w) == "hall", "not the longest prefix")
+    need(region(w, name="priv:x") == "1", "not inherited")
+    said = w.server.call("status")[1]
+    says(said, r"regions +property ", r"net +network ", r"cost-rc +cost ",
+         r"\.directory +directory ")
+    w.end()
+
+
+def property_edits(top):
+    many = {"ipv4:10.2.%d.0/24" % i: {"priv:region": "r%d" % i}
+            for i in range(200)}
+    w = World(top, dict(USUAL, regions=properties({**PROPS, **many})))
+
+    def edit(doc, changed=True):
+        fetches, serial = w.proxy.counts()["fetches"], w.server.position()[1]
+        w.put("regions", doc)
+        got = w.reload()
+        need(got["changed"] == changed, "%s", got)
+        need(w.server.position()[1] == serial + changed, "serial")
+        need(got["pulls"] == 0, "not as a delta: %s", got)
+        need(w.proxy.counts()["fetches"] == fetches, "the proxy fetched it")
+        bytes_of(w, "/maps/regions")
+        return got
+
+    entities = {**PROPS, **many}
+    entities["ipv4:10.1.0.0/16"] = {"priv:region": "room"}
+    got = edit(properties(entities))
+    need([r["id"] for r in got["resources"]] == ["regions"], "%s", got)
+    need(0 < got["delta-bytes"] < got["full-bytes"] / 4, "%s", got)
+    need(region(w) == "room", "the edit is not answered")
+    # A merge patch cannot say it; null stops what would be inherited.
+    entities["ipv4:10.1.0.0/16"] = {"priv:region": None}
+    edit(properties(entities))
+    need(region(w) is None, "null is inherited: %s", region(w))
+    entities["ipv4:10.1.2.0/24"] = {"priv:region": "desk"}
+    del entities["ipv4:10.2.7.0/24"]
+    edit(properties(entities))
+    need(region(w) == "desk" and region(w, "10.2.7.1") == "north", "moved")
+    # Another spelling: order, spaces, escapes, a dot, an address in full.
+    other = {"ipv6:2001:DB8:0::/32": {".priv:region": "six"}}
+    other.update((k, entities[k]) for k in reversed(entities)
+                 if not k.startswith("ipv6"))
+    text = json.dumps(properties(other), indent=3).replace('"desk"',
+                                                           '"d\\u0065sk"')
+    edit(text, False)
+    need(w.server.call("reload")[1].startswith("nothing changed"), "says so")
+    w.put("regions", properties({**entities, "ipv4:10.3.0.0/16": {
+        "priv:region": "new"}}))
+    says(w.server.call("reload")[1], r"regions +\w+ +\w+ +changed\n")
+    w.in_step()
+    w.end()
+
+
+def property_refused(top):
+    w = World(top, dict(USUAL, regions=properties(PROPS)))
+
+    def one(entity, values):
+        return properties({**PROPS, entity: values})
+    wrong(w, "regions", one("ipv4:192.0.2.0/24", {"asn": "64496"}),
+          "asn", "not registered", "priv:asn", "RFC 7285 s10.8.2",
+          "/property-map/ipv4:192.0.2.0~124")
+    wrong(w, "regions", one("ipv4:192.0.2.1/24", {"priv:x": "1"}),
+          "192.0.2.1/24", "host bits|RFC")
+    wrong(w, "regions", one("net.a", {"priv:x": "1"}), "net.a", "RFC 9240")
+    wrong(w, "regions", one("ipv4:192.0.2.0/24", {"priv:x": 1}), "string",
+          "/property-map/ipv4:192.0.2.0~124")
+    wrong(w, "regions", one("ipv4:192.0.2.0/24", {"pid": "a"}), "pid",
+          "network map")
+    wrong(w, "regions", one("ipv6:2001:DB8::/32", {"priv:x": "1"}),
+          "same prefix")
+    text = json.dumps(properties(PROPS), indent=1)
+    lines = text[:text.index('"hall"')].count("\n") + 1
+    wrong(w, "regions", text.replace('"hall"', '"hall'), ":%d" % lines)
+    need(region(w) == "hall", "the last good state")
+    w.end()
+
+
+def property_restarts(top):
+    w = World(top, dict(USUAL, regions=properties(PROPS)))
+    w.put("regions", properties({**PROPS, "ipv4:10.1.2.0/24": {
+        "priv:region": None}}))
+    w.reload()
+    held, at = bytes_of(w, "/maps/regions"), w.server.position()
+    # From the journals alone: the file is no more, the server is not there.
+    os.rename(w.path("regions"), w.path("away"))
+    end_well(w.server)
+    w.proxy.kill9()
+    w.proxy.start()
+    need(w.proxy.get("/maps/regions")[2] == held, "the proxy forgot")
+    got = post(w.proxy, "endpoint/property", {
+        "properties": ["priv:region"], "endpoints": ["ipv4:10.1.2.1"]})
+    need(got[0] == 200 and got[2]["endpoint-properties"] == {
+        "ipv4:10.1.2.1": {}}, "%s", got)
+    w.server.start()
+    w.in_step()
+    need(w.server.position() == at, "another position")
+    need(bytes_of(w, "/maps/regions") == held, "the server forgot")
+    need(region(w) is None and region(w, "10.1.3.1") == "hall", "answers")
+    os.rename(w.path("away"), w.path("regions"))
+    # Out of the configuration: gone everywhere, and so are its properties.
+    w.again(maps=w.server.settings["maps"][:2])
+    for d in w.both:
+        need(d.get("/maps/regions")[0] == 404, "%s serves it", d.name)
+    need("regions" not in entries(w), "it is listed")
+    need(capabilities(w, "endpoint-properties")["prop-types"] == ["net.pid"],
+         "its properties are listed")
+    refused(w, "endpoint/property", {"properties": ["priv:region"],
+                                     "endpoints": ["ipv4:10.0.0.1"]},
+            "properties")
+    w.end()
+
+
+def property_twice(top):
+    maps = dict(USUAL, regions=properties(PROPS), others=properties({
+        "ipv4:192.0.2.0/24": {"priv:y": "1"}}))
+    w = World(top, maps)
+    e = entries(w)
+    need({"regions", "others"} <= e.keys(), "both are listed")
+    wrong(w, "others", properties({"ipv4:192.0.2.0/24": {"priv:x": "1"}}),
+          "priv:x", "regions", "others")
+    need(answer(w, "endpoint/property", {
+        "properties": ["priv:y", "priv:region", "net.pid"],
+        "endpoints": ["ipv4:192.0.2.1", "ipv4:10.0.0.1"],
+    })["endpoint-properties"] == {
+        "ipv4:192.0.2.1": {"net.pid": "b", "priv:y": "1"},
+        "ipv4:10.0.0.1": {"net.pid": "a", "priv:region": "north"}}, "answers")
+    w.end()
+
+
+# --- what is offered ---------------------------------------------------------
+
+def ordinal(top):
+    w = World(top, dict(USUAL, hops=cost(metric="hopcount")),
+              {"cost-rc": {"ordinal": True}})
+    for rid in ("net:filtered-cost", "net:endpoint-cost"):
+        need(capabilities(w, rid)["cost-type-names"] == [
+            "num-hopcount", "num-routingcost", "ord-routingcost"],
+            "%s", capabilities(w, rid))
+    need(capabilities(w, "cost-rc") == {
+        "cost-type-names": ["num-routingcost"]}, "a map has one cost type")
+    doc = answer(w, "filter/cost/net", {"cost-type": ORD})
+    need(doc["cost-map"] == {"a": {"a": 1, "b": 3, "rest": 2},
+                             "b": {"a": 3, "b": 1, "rest": 4}}, "%s", doc)
+    refused(w, "filter/cost/net", {"cost-type": dict(
+        HOP, **{"cost-mode": "ordinal"})}, "cost-type/cost-metric")
+    w.again(maps=[{k: v for k, v in m.items() if k != "ordinal"}
+                  for m in w.server.settings["maps"]])
+    need("ord-routingcost" not in capabilities(w)["cost-type-names"], "stays")
+    refused(w, "filter/cost/net", {"cost-type": ORD}, "cost-type/cost-mode")
+    w.end()
+
+
+def ordinal_refused(top):
+    ranks = cost(rows={"a": {"a": 1, "b": 2}}, mode="ordinal")
+    w = World(top, USUAL, {"net": {"ordinal": True}}, start=False)
+    refuses(w, re.escape(w.path("net")), "ordinal = true", "numerical")
+    w.list({**USUAL, "ranks": ranks}, {"ranks": {"ordinal": True}})
+    refuses(w, re.escape(w.path("ranks")), "ordinal = true", "numerical")
+    w.list({**USUAL, "ranks": ranks}, {"cost-rc": {"ordinal": True}})
+    refuses(w, "cost-rc", "ranks", "ord-routingcost", "ordinal = false")
+    w.list(USUAL, {"cost-rc": {"ordinal": True}})
+    w.start()
+    # With a journal it serves on, and a reload says the same.
+    wrong(w, "cost-rc", ranks, "ordinal = true", "numerical")
+    w.end()
+
+
+def testable(top):
+    maps = dict(USUAL, hops=cost(metric="hopcount"))
+    w = World(top, maps, {"hops": {"testable": False}})
+    one = {"cost-type": RC, "constraints": ["le 7.5"]}
+    caps = capabilities(w)
+    need("cost-constraints" not in caps and
+         caps["testable-cost-type-names"] == ["num-routingcost"], "%s", caps)
+    need(answer(w, "filter/cost/net", one)["cost-map"] == {
+        "a": {"a": 1, "rest": 7.5}, "b": {"b": 1}}, "constraints")
+    refused(w, "filter/cost/net", {"cost-type": HOP,
+                                   "constraints": ["le 2"]}, "constraints")
+    every = [dict(m, testable=False) for m in w.server.settings["maps"]]
+    w.again(maps=every)
+    for rid in ("net:filtered-cost", "net:endpoint-cost"):
+        caps = capabilities(w, rid)
+        need(not {"testable-cost-type-names", "cost-constraints"} &
+             caps.keys(), "%s", caps)
+    refused(w, "filter/cost/net", one, "constraints")
+    w.again(maps=[dict(m, testable=True) for m in every])
+    caps = capabilities(w)
+    need(caps.get("cost-constraints") is True and
+         "testable-cost-type-names" not in caps, "%s", caps)
+    need(answer(w, "filter/cost/net", {"cost-type": HOP, "constraints": [
+        "gt 20"]})["cost-map"] == {"b": {"rest": 40}}, "constraints")
+    w.end()
+
+
+def switched_off(top):
+    w = World(top)
+    paths = {"net:filtered": "filter/network/net",
+             "net:filtered-cost": "filter/cost/net",
+             "net:endpoint-cost": "endpoint/cost/net"}
+    full = {"cost-type": RC}
+    ends = dict(full, endpoints={"srcs": ["ipv4:10.0.0.1"],
+                                 "dsts": ["ipv4:192.0.2.1"]})
+    need(paths.keys() <= entries(w).keys(), "not offered")
+    caps = capabilities(w)
+    need(caps["max-cost-types"] == 8, "%s", caps)
+    doc = answer(w, "filter/cost/net", {"multi-cost-types": [RC]})
+    need(doc["cost-map"]["a"]["b"] == [20], "%s", doc)
+    need("vtag" not in answer(w, "endpoint/cost/net", ends)["meta"], "vtag")
+
+    w.again(services={"filtered": False})
+    need(entries(w).keys() & paths.keys() == {"net:endpoint-cost"}, "listed")
+    absent(w, "filter/network/net")
+    absent(w, "filter/cost/net")
+    answer(w, "endpoint/cost/net", ends)
+    w.again(services={"filtered": True, "endpoint-cost": False})
+    need(entries(w).keys() & paths.keys() == {
+        "net:filtered", "net:filtered-cost"}, "listed")
+    absent(w, "endpoint/cost/net")
+    w.again(services={"endpoint-cost": True, "max-cost-types": 0,
+                      "endpoint-cost-vtag": True})
+    for rid in ("net:filtered-cost", "net:endpoint-cost"):
+        need("max-cost-types" not in capabilities(w, rid), "max-cost-types")
+    # Without RFC 8189 its members are not known, so they are passed over.
+    refused(w, "filter/cost/net", {"multi-cost-types": [RC]}, "cost-type",
+            "E_MISSING_FIELD")
+    need(answer(w, "filter/cost/net", dict(full, **{
+        "multi-cost-types": 1}))["cost-map"]["a"]["b"] == 20, "passed over")
+    tag = json.loads(bytes_of(w, "/maps/net"))["meta"]["vtag"]
+    meta = answer(w, "endpoint/cost/net", ends)["meta"]
+    need(meta == {"cost-type": RC, "vtag": tag}, "%s", meta)
+    w.again(services={"max-cost-types": 2}, directories=[
+        {"id": "east", "uri": "http://192.0.2.80/directory"}])
+    need(capabilities(w)["max-cost-types"] == 2, "max-cost-types")
+    refused(w, "filter/cost/net", {"multi-cost-types": [RC] * 3},
+            "multi-cost-types")
+    need(entries(w)["east"] == {"uri": "http://192.0.2.80/directory",
+                                "media-type": MEDIA % "directory"}, "link")
+    need(answer(w, "endpoint/property", {
+        "properties": ["net.pid"], "endpoints": ["ipv4:10.0.0.1"]
+    })["endpoint-properties"]["ipv4:10.0.0.1"] == {"net.pid": "a"}, "always")
+    w.end()
+
+
+def ids(top):
+    w = World(top, dict(USUAL, **{"net:filtered": cost(metric="hopcount")}),
+              start=False)
+    refuses(w, "net:filtered", "computed", "maps.id")
+    w.list(USUAL)
+    w.server.set("directories", [{"id": "endpoint-properties",
+                                  "uri": "http://192.0.2.80/directory"}])
+    refuses(w, "endpoint-properties", "directories.id")
+    w.server.set("directories", [{"id": "net", "uri": "http://192.0.2.80/"}])
+    code, said = check(w.server)
+    need(code == 1, "taken: %s", said)
+    says(said, r"\.conf:\d+: ", '"net" is a map')
+    w.server.set("directories", [])
+    # Two that differ in the last character alone, and are cut before it.
+    long = ["n" * 63 + c for c in "xy"]
+    maps = {rid: net(rid) for rid in long}
+    maps.update((rid[1:] + "c", cost(rid)) for rid in long)
+    w.list(maps, {long[1]: {"default": True}})
+    w.start()
+    need(w.server.directory()["meta"]["default-alto-network-map"] == long[1],
+         "the default map")
+    e = entries(w)
+    for rid in long:
+        for kind in ("filter/network/", "filter/cost/", "endpoint/cost/"):
+            found = [i for i, v in e.items() if v["uri"] == kind + rid]
+            need(len(found) == 1 and len(found[0]) == 64, "%s", found)
+        doc = answer(w, "filter/network/" + rid, {"pids": ["a"]})
+        need(doc["meta"]["vtag"] == json.loads(
+            bytes_of(w, "/maps/" + rid))["meta"]["vtag"], "%s", doc)
+        answer(w, "filter/cost/" + rid, {"cost-type": RC})
+        answer(w, "endpoint/cost/" + rid, {"cost-type": RC, "endpoints": {
+            "srcs": ["ipv4:10.0.0.1"], "dsts": ["ipv4:192.0.2.1"]}})
+    need(answer(w, "endpoint/property", {
+        "properties": [rid + ".pid" for rid in long],
+        "endpoints": ["ipv4:10.0.0.1"]})["endpoint-properties"] == {
+            "ipv4:10.0.0.1": {rid + ".pid": "a" for rid in long}}, "pid")
+    w.end()
+
+
+def several_maps(top):
+    coarse = {"x": {"ipv4": ["0.0.0.0/0"]}}
+    maps = dict(USUAL, wide=net("wide", coarse),
+                bare=net("bare", coarse),
+                **{"wide-rc": cost("wide", {"x": {"x": 3}})})
+    w = World(top, maps, {"wide": {"default": True}})
+    need(w.server.directory()["meta"]["default-alto-network-map"] == "wide",
+         "the default map")
+    need(answer(w, "filter/cost/wide", {"cost-type": RC})["cost-map"] == {
+        "x": {"x": 3}}, "the costs of another map")
+    need(answer(w, "filter/cost/net", {"cost-type": RC})["cost-map"] == COSTS,
+         "the costs of another map")
+    e = entries(w)
+    need("bare:filtered" in e, "a network map alone has its filter")
+    need("bare:filtered-cost" not in e and "bare:endpoint-cost" not in e,
+         "costs without a cost map")
+    absent(w, "filter/cost/bare")
+    absent(w, "endpoint/cost/bare")
+    absent(w, "filter/network/wide-rc")
+    doc = answer(w, "endpoint/property", {
+        "properties": ["wide.pid", "net.pid"],
+        "endpoints": ["ipv4:10.0.0.1", "ipv6:2001:db8::1"]})
+    need(doc["endpoint-properties"] == {
+        "ipv4:10.0.0.1": {"net.pid": "a", "wide.pid": "x"},
+        "ipv6:2001:db8::1": {"net.pid": "rest"}}, "%s", doc)
+    need([v["resource-id"] for v in doc["meta"]["dependent-vtags"]] == [
+        "wide", "net"], "%s", doc["meta"])
+    # One cost type, one map of it: also for a map that becomes one.
+    wrong(w, "wide-rc", cost("net"), "wide-rc", "cost-rc", "one cost type",
+          "RFC 7285 s9.2.2")
+    w.end()
+
+
+# --- reloads under load ------------------------------------------------------
+
+TIMES = 25
+
+
+class Reader(threading.Thread):
+    """Asks one daemon, one request after the other, and keeps what it saw:
+    (what, tag of the network map, number that the version has)."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.host = daemon.url.split("//")[1]
+        self.name, self.seen, self.error = daemon.name, [], None
+        self.ended = threading.Event()
+
+    def ask(self, con, path, body=None):
+        kind = [k for k in KINDS if path.startswith(k)]
+        con.request("POST" if body else "GET", "/" + path,
+                    json.dumps(body) if body else None,
+                    {"Content-Type": MEDIA % KINDS[kind[0]]} if kind else {})
+        r = con.getresponse()
+        data = r.read()
+        need(r.status == 200, "%s: %d %s", path, r.status, data)
+        return json.loads(data)
+
+    def round(self, con):
+        doc = self.ask(con, "maps/net")
+        yield ("map", doc["meta"]["vtag"]["tag"],
+               next(p for p in doc["network-map"] if p[0] == "v"))
+        doc = self.ask(con, "filter/network/net", {"pids": []})
+        yield ("filtered map", doc["meta"]["vtag"]["tag"],
+               next(p for p in doc["network-map"] if p[0] == "v"))
+        doc = self.ask(con, "endpoint/property", {
+            "properties": ["net.pid"], "endpoints": ["ipv4:10.0.0.1"]})
+        yield ("properties", doc["meta"]["dependent-vtags"][0]["tag"],
+               doc["endpoint-properties"]["ipv4:10.0.0.1"]["net.pid"])
+        doc = self.ask(con, "maps/cost-rc")
+        yield ("cost map", doc["meta"]["dependent-vtags"][0]["tag"],
+               "v%d" % doc["cost-map"]["rest"]["rest"])
+        doc = self.ask(con, "filter/cost/net", {"cost-type": RC})
+        yield ("filtered costs", doc["meta"]["dependent-vtags"][0]["tag"],
+               "v%d" % doc["cost-map"]["rest"]["rest"])
+        doc = self.ask(con, "endpoint/cost/net", {
+            "cost-type": RC, "endpoints": {"srcs": ["ipv4:10.0.0.1"],
+                                           "dsts": ["ipv4:192.0.2.1"]}})
+        yield ("endpoint costs", doc["meta"]["vtag"]["tag"],
+               "v%d" % doc["endpoint-cost-map"]["ipv4:10.0.0.1"][
+                   "ipv4:192.0.2.1"])
+
+    def run(self):
+        con = http.client.HTTPConnection(self.host, timeout=alto.WAIT_S)
+        try:
+            while not self.ended.is_set():
+                for one in self.round(con):
+                    self.seen.append(one)
+        except Exception as e:          # told by the test
+            self.error = e
+        con.close()
+
+
+def version(n):
+    """Network map and cost map of version n, which is in both of them."""
+    pids = dict(PIDS, **{"v%d" % n: {"ipv4": ["10.0.0.0/8"]}})
+    del pids["a"]
+    rows = {"rest": {"rest": n}, "v%d" % n: {"b": n}}
+    tag = "t%d" % n
+    return {"net": net("net", pids, tag), "cost-rc": cost(rows=rows, tag=tag)}
+
+
+def together(top):
+    w = World(top, version(0), services={"endpoint-cost-vtag": True})
+    readers = [Reader(d) for d in w.both for _ in range(2)]
+
+    def tag():
+        return {r["id"]: r["tag"] for r in
+                w.server.status()["resources"]}["net"]
+    tags = [tag()]
+    for r in readers:
+        r.start()
+    try:
+        for n in range(1, TIMES + 1):
+            for rid, doc in version(n).items():
+                w.put(rid, doc)
+            need(w.server.reload()["changed"], "nothing changed")
+            tags.append(tag())
+            seen = len(readers[0].seen)
+            wait(lambda: len(readers[0].seen) > seen or readers[0].error,
+                 None, "a reader goes on")
+        w.in_step()
+    finally:
+        for r in readers:
+            r.ended.set()
+        for r in readers:
+            r.join()
+    for r in readers:
+        need(not r.error, "%s: %r", r.name, r.error)
+        at, moved = 0, 0
+        for what, got, number in r.seen:
+            need(got in tags, "%s: %s of an unknown version", r.name, what)
+            n = tags.index(got)
+            need(number == "v%d" % n, "%s: %s is %s under the tag of v%d",
+                 r.name, what, number, n)
+            need(n >= at, "%s: %s is of v%d, after v%d was answered", r.name,
+                 what, n, at)
+            moved += n > at
+            at = n
+        need(moved > TIMES / 3, "%s saw %d versions", r.name, moved)
+    w.end()
+
+
+# --- the clients' listener ---------------------------------------------------
+
+WRONG = [
+    # a value of http, and what is said of it
+    ({"origins": ["app.example"]}, ["http.origins", "app.example",
+                                    "https?://"]),
+    ({"origins": ["https://app.example/x"]}, ["http.origins", "https?://"]),
+    ({"forwarders": ["192.0.2.0/33"]}, ["http.forwarders", "192.0.2.0/33"]),
+    ({"forwarders": ["192.0.2.1/24"]}, ["http.forwarders", "192.0.2.1/24",
+                                        "host bits|192.0.2.0/24"]),
+    ({"forwarders": ["proxy.example"]}, ["http.forwarders", "192.0.2.1",
+                                         "2001:db8::/32"]),
+    ({"forwarded-header": "X-Real-IP"}, ["http.forwarded-header", "X-Real-IP",
+                                         "X-Forwarded-For or Forwarded"]),
+    ({"request": "1023"}, ["http.request", "1024|1K", "64M|67108864"]),
+    ({"answer": "10K"}, ["http.answer", "65536|64K"]),
+    ({"answers": "32M"}, ["http.answers", "http.answer"]),
+    ({"header-time": 0}, ["http.header-time", "1 ", "3600|1h"]),
+    ({"header-time": "2 years"}, ["http.header-time", "10m|seconds"]),
+    ({"origin": "*"}, ["origin", "origins"]),
+]
+
+
+def wrong_settings(top):
+    w = World(top)
+    for d in w.both:
+        good = dict(d.settings["http"])
+        for values, texts in WRONG:
+            d.settings["http"] = dict(good, **values)
+            code, said = check(d)
+            need(code == 1, "%s is taken: %s", values, said)
+            says(said, r"\.conf:\d+: ", *texts)
+        d.settings["http"] = dict(good, **{
+            "origins": ["https://app.example:8443", "http://[2001:db8::1]"],
+            "forwarders": ["192.0.2.0/24", "2001:db8::1"],
+            "forwarded-header": "forwarded", "request": "64M",
+            "answer": "64K", "answers": "64K", "header-time": "1m"})
+        code, said = check(d)
+        need(code == 0, "right values: %s", said)
+        d.settings["http"] = good
+    w.end()
+
+
+def origins(top):
+    app, other = "https://app.example", "https://other.example"
+    w = World(top, http={"origins": [app]})
+    for d in w.both:
+        for path, ask in (("filter/network/net", {"pids": []}), ("", None)):
+            for origin, want in ((app, app), (other, None), (None, None)):
+                headers = {"Origin": origin} if origin else {}
+                got = post(d, path, ask, headers)[:2] if ask else \
+                    d.get("/directory", headers)[:2]
+                need(got[0] == 200 and got[1].get(
+                    "access-control-allow-origin") == want,
+                    "%s at %s for %s: %s", path, d.name, origin, got)
+    w.end()
+    w = World(os.path.join(top, "all"), http={"origins": ["*"]})
+    for d in w.both:
+        got = d.get("/directory", {"Origin": other})[1]
+        need(got.get("access-control-allow-origin") == "*", "%s", got)
+    w.end()
+
+
+def own_costs(d, headers=None):
+    """The source that is meant when none is given."""
+    code, _, doc = post(d, "endpoint/cost/net", {
+        "cost-type": RC, "endpoints": {"dsts": ["ipv4:10.0.0.1"]}}, headers)
+    need(code == 200, "%d %s", code, doc)
+    return next(iter(doc["endpoint-cost-map"]))
+
+
+def forwarders(top):
+    said = {"X-Forwarded-For": "192.0.2.9, 10.9.9.9"}
+    w = World(top)
+    for d in w.both:
+        need(own_costs(d) == "ipv4:127.0.0.1", "not the connection's")
+        need(own_costs(d, said) == "ipv4:127.0.0.1", "an untrusted word")
+    w.end()
+    # Each daemon trusts whom it is told to; neither asks the other.
+    w.server.set("http", {"forwarders": ["127.0.0.0/8", "10.9.9.9"]})
+    w.proxy.set("http", {"forwarders": ["127.0.0.1"],
+                         "forwarded-header": "Forwarded"})
+    w.start()
+    need(own_costs(w.server, said) == "ipv4:192.0.2.9", "over two")
+    need(own_costs(w.server, {"X-Forwarded-For": "10.8.8.8"}) ==
+         "ipv4:10.8.8.8", "one")
+    need(own_costs(w.server, {"Forwarded": "for=10.8.8.8"}) ==
+         "ipv4:127.0.0.1", "the other header")
+    need(own_costs(w.proxy, {"Forwarded": 'for=10.8.8.8;proto=http'}) ==
+         "ipv4:10.8.8.8", "Forwarded")
+    need(own_costs(w.proxy, said) == "ipv4:127.0.0.1", "the other header")
+    for d in w.both:
+        need(own_costs(d, {"X-Forwarded-For": "you", "Forwarded": "for=_x"})
+             == "ipv4:127.0.0.1", "a word that is no address")
+    w.end()
+
+
+def large_maps(n):
+    """n*n costs, about 16 bytes each."""
+    pids = {"p%03d" % i: {"ipv4": ["10.%d.%d.0/24" % divmod(i, 256)]}
+            for i in range(n)}
+    pids["rest"] = {"ipv4": ["0.0.0.0/0"]}
+    rows = {s: {d: i * 1000 + k + 0.5 for k, d in enumerate(pids)}
+            for i, s in enumerate(pids)}
+    return {"net": net("net", pids), "cost-rc": cost(rows=rows)}
+
+
+def limits(top):
+    w = World(top, large_maps(120), http={
+        "request": "4K", "answer": "64K", "header-time": 1})
+    for d in w.both:
+        many = {"pids": ["p%04d" % i for i in range(1000)]}
+        need(post(d, "filter/network/net", many)[0] == 413, "too large")
+        need(post(d, "filter/network/net", {"pids": ["p001"]})[0] == 200,
+             "a small one")
+        code, _, doc = post(d, "filter/cost/net", {"cost-type": RC})
+        need(code == 400, "%d: it fits", code)
+        says(json.dumps(doc), "/maps/cost-rc", "65536")
+        code, _, doc = post(d, "filter/cost/net", {
+            "cost-type": RC, "pids": {"srcs": ["p001"], "dsts": []}})
+        need(code == 200 and len(doc["cost-map"]["p001"]) == 121, "a row")
+    slow = [opened(d) for d in w.both]
+    for s in slow:
+        s.sendall(b"GET /directory HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    for s in slow:
+        s.settimeout(alto.WAIT_S)
+        with contextlib.suppress(ConnectionResetError):
+            need(b" 200 " not in s.recv(4096), "half a head is answered")
+            while s.recv(4096):
+                pass
+        s.close()
+    w.end()
+
+
+def opened(d):
+    """A connection that takes little at once."""
+    host, port = d.url.split("//")[1].split(":")
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect((host, int(port)))
+    return s
+
+
+# --- metrics -----------------------------------------------------------------
+
+def counter(d, name):
+    for line in d.admin("/metrics")[2].decode().splitlines():
+        if line.startswith("alto_%s_total " % name):
+            return float(line.split()[1])
+    raise alto.Failed("%s has no alto_%s_total" % (d.name, name))
+
+
+def moves(d, name, by, act):
+    before = counter(d, name)
+    act()
+    wait(lambda: counter(d, name) - before >= by, 5,
+         "alto_%s_total of %s moves" % (name, d.name))
+    need(counter(d, name) - before == by, "%s moved by %g, not %d", name,
+         counter(d, name) - before, by)
+
+
+def metrics(top):
+    w = World(top, large_maps(160), http={"answer": "16M", "answers": "16M"},
+              services={"max-cost-types": 64})
+    large = {"multi-cost-types": [RC] * 40}     # 10 MB
+    small = dict({"cost-type": RC}, pids={"srcs": ["p001"], "dsts": ["p001"]})
+    for d in w.both:
+        for name in ("computed", "computed_refused", "computed_put_off"):
+            need(counter(d, name) == 0, "%s begins with %g", name,
+                 counter(d, name))
+
+        def path(body, d=d):
+            return lambda: post(d, "filter/cost/net", body)
+        moves(d, "computed", 1, path(small))
+        moves(d, "computed_refused", 1, path({"cost-type": HOP}))
+        need(counter(d, "computed") == 2, "a refused one counts as well")
+        put_off(d, large, path(small))
+
+        def coded(d=d):
+            headers = {"Accept-Encoding": "gzip"}
+            wait(lambda: d.get("/maps/cost-rc", headers)[1].get(
+                "content-encoding") == "gzip", None, "a coded body")
+        coded()
+        need(counter(d, "coded_bodies") >= 1, "coded_bodies")
+        size = int(d.get("/maps/cost-rc", {"Accept-Encoding": "gzip"})[1][
+            "content-length"])
+        need(counter(d, "coded_bytes") >= size, "coded_bytes")
+        says(d.admin("/metrics")[2].decode(),
+             "# TYPE alto_computed_total counter",
+             "# HELP alto_coded_bytes_total ")
+    w.end()
+
+
+def put_off(d, ask, other):
+    """One client does not read its answer, which has most of the budget and
+    is more than sockets hold: the next one is told to come again."""
+    body = json.dumps(ask).encode()
+    s = opened(d)
+    s.sendall(b"POST /filter/cost/net HTTP/1.1\r\nHost: x\r\n"
+              b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n" % (
+                  (MEDIA % "costmapfilter").encode(), len(body)) + body)
+    need(s.recv(12) == b"HTTP/1.1 200", "the first one is answered")
+    before = counter(d, "computed_put_off")
+    code, headers, _ = other()
+    need(code == 200, "small ones get through: %d", code)
+    code, headers, text = post(d, "filter/cost/net", ask)
+    need(code == 503 and headers["retry-after"], "%d %s", code, headers)
+    need(counter(d, "computed_put_off") == before + 1, "computed_put_off")
+    s.close()
+    wait(lambda: post(d, "filter/cost/net", ask)[0] == 200, None,
+         "the budget comes back")
+
+
+# --- all ---------------------------------------------------------------------
+
+STORIES = [
+    ("a property map is served, listed and answered from", property_map),
+    ("edits of a property map travel as deltas", property_edits),
+    ("a wrong property map changes nothing and is said", property_refused),
+    ("a property map comes back from the journals, and goes",
+     property_restarts),
+    ("a property stands in one map alone", property_twice),
+    ("ordinal = true offers ranks", ordinal),
+    ("ordinal = true for what has no costs to rank is refused",
+     ordinal_refused),
+    ("testable says which costs constraints may refer to", testable),
+    ("services are switched by the server's settings alone", switched_off),
+    ("ids clash with a word, and long ones work", ids),
+    ("several network maps have services of their own", several_maps),
+    ("maps and services change at one moment", together),
+    ("--check refuses wrong settings of the clients' listener",
+     wrong_settings),
+    ("origins are let in as the setting says", origins),
+    ("a forwarder's word counts where it is trusted", forwarders),
+    ("limits of requests, answers and heads hold", limits),
+    ("the new counters move", metrics),
+]
+
+
+def main():
+    tests = alto.Tests()
+    wanted = sys.argv[1] if sys.argv[1:] else ""
+    try:
+        with alto.folder() as top:
+            for i, (what, story) in enumerate(STORIES):
+                if not re.search(wanted, what):
+                    continue
+                folder = os.path.join(top, str(i))
+                os.makedirs(folder)
+                with tests(what):
+                    story(folder)
+                for d in list(alto._running):
+                    d.stop()
+            need(not tests.failed, "the folder is kept")
+    except alto.Failed:
+        pass
+    return tests.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
