@@ -22,8 +22,8 @@ static void add_change(char *dst, size_t size, const json_t *r,
 	         len ? ", " : "", int_of(r, added), int_of(r, removed), shown);
 }
 
-/* Where nothing was counted: in a property map, in a map that is gone, in a cost
- * map that follows its network map. */
+/* Where nothing was counted: in a map that is gone, in a cost map that follows its
+ * network map. */
 static const char *plain_change(const json_t *r)
 {
 	if (!json_object_get(r, "from"))
@@ -39,6 +39,11 @@ static void cell_change(struct table *t, const json_t *r)
 		snprintf(s, sizeof(s), "%s changed",
 		         count_of(int_of(r, "cells-changed"), "cell",
 		                  "cells").s);
+	if (int_of(r, "entities-changed") > 0)
+		snprintf(s, sizeof(s), "%s changed",
+		         count_of(int_of(r, "entities-changed"), "entity",
+		                  "entities").s);
+	add_change(s, sizeof(s), r, "entities", "entities");
 	add_change(s, sizeof(s), r, "pids", "PIDs");
 	add_change(s, sizeof(s), r, "prefixes", "prefixes");
 	add_change(s, sizeof(s), r, "cells", "cells");

@@ -87,6 +87,13 @@ static void cell_content(struct table *t, const json_t *r)
 	bool over = json_is_true(json_object_get(r, "overridden"));
 	char s[300];
 
+	if (json_object_get(r, "entities")) {
+		snprintf(s, sizeof(s), "%s%s",
+		         count_of(int_of(r, "entities"), "entity",
+		                  "entities").s, over ? ", overridden" : "");
+		table_cell(t, s);
+		return;
+	}
 	if (!json_object_get(r, "pids")) {
 		table_cell(t, over ? "overridden" : "");
 		return;

@@ -24,6 +24,20 @@ BUILD = os.path.join(TOP, "build")
 WORLD = os.path.join(TOP, "examples", "world")
 VERIFY = os.path.join(TOP, "examples", "verify", "alto-verify.py")
 WAIT_S = 60  # for each condition
+ROUTING = {"cost-mode": "numerical", "cost-metric": "routingcost"}
+# Two addresses, and the PIDs of examples/world that they belong to.
+HERE, THERE = "cc-nl", "cc-jp"
+HERE_ADDRESS, THERE_ADDRESS = "ipv4:193.0.6.139", "ipv4:133.11.0.1"
+COMPUTED = {
+    # member of the answer: what is asked, its media type
+    "cost-map": ({"cost-type": ROUTING,
+                  "pids": {"srcs": [HERE], "dsts": [THERE]}},
+                 "application/alto-costmapfilter+json"),
+    "endpoint-cost-map": ({"cost-type": ROUTING,
+                           "endpoints": {"srcs": [HERE_ADDRESS],
+                                         "dsts": [THERE_ADDRESS]}},
+                          "application/alto-endpointcostparams+json"),
+}
 
 SERVER_CONF = """\
 state = "server";
@@ -132,14 +146,19 @@ class Daemon:
             return self.process.wait()
 
 
-def get(base, path):
+def get(base, path, ask=None, media=None):
+    """The body; with `ask`, of what is computed for it."""
     with_body = http.client.HTTPConnection(
         urllib.parse.urlsplit(base).netloc, timeout=WAIT_S)
     try:
-        with_body.request("GET", path)
+        if ask:
+            with_body.request("POST", path, json.dumps(ask),
+                              {"Content-Type": media})
+        else:
+            with_body.request("GET", path)
         answer = with_body.getresponse()
         body = answer.read()
-        need(answer.status == 200, "GET %s%s: %d" % (base, path, answer.status))
+        need(answer.status == 200, "%s%s: %d" % (base, path, answer.status))
         return body
     finally:
         with_body.close()
@@ -229,17 +248,28 @@ def map_paths(base):
     directory = json.loads(get(base, "/directory"))
     paths = {}
     for rid, entry in directory["resources"].items():
-        if entry["media-type"] in ("application/alto-networkmap+json",
-                                   "application/alto-costmap+json"):
+        if "accepts" not in entry and entry["media-type"] in (
+                "application/alto-networkmap+json",
+                "application/alto-costmap+json"):
             paths[rid] = urllib.parse.urljoin("/directory", entry["uri"])
     return paths
 
 
-def same_bytes(bases, path):
+def service_path(base, media):
+    """Where a computed service is that takes this media type."""
+    directory = json.loads(get(base, "/directory"))
+    paths = [urllib.parse.urljoin("/directory", entry["uri"])
+             for entry in directory["resources"].values()
+             if entry.get("accepts") == media]
+    need(len(paths) == 1, "%d services take %s" % (len(paths), media))
+    return paths[0]
+
+
+def same_bytes(bases, path, *ask):
     """All hosts give one body for this path; returns it. A new signed state
     may be on its way to one of them, hence the wait."""
     def equal():
-        bodies = [get(base, path) for base in bases]
+        bodies = [get(base, path, *ask) for base in bases]
         return bodies[0] if all(b == bodies[0] for b in bodies) else None
     return until("the same bytes everywhere for " + path, equal)
 
@@ -260,6 +290,20 @@ def check(bases, key, paths, maps):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     need(run.returncode == 0, run.stdout.decode())
     return len(urls)
+
+
+def check_computed(bases, maps):
+    """Every host computes the same, and what the cost map's file says. Returns
+    where it was asked and that cost."""
+    cost = maps.read(maps.cost)["cost-map"][HERE][THERE]
+    paths = {}
+    for member, ask in COMPUTED.items():
+        paths[member] = service_path(bases[0], ask[1])
+        doc = json.loads(same_bytes(bases, paths[member], *ask))
+        (row,) = doc[member].values()
+        need(list(row.values()) == [cost],
+             "%s is %r and not %r" % (paths[member], row, cost))
+    return paths, cost
 
 
 class Show:
@@ -317,12 +361,19 @@ class Show:
                           " and what the files say")
         self.row("signature", "%d bodies verified with openssl" % count)
         self.row("", "key %s" % head["key"])
+        asked, cost = check_computed([here["http"], *urls], maps)
+        self.row("filtered map", "the cost from %s to %s is %s"
+                 % (HERE, THERE, cost))
+        self.row("endpoint cost", "from %s to %s, too; the same bytes from"
+                                  " all three" % (HERE_ADDRESS, THERE_ADDRESS))
         return {"ok": True, "server": here["http"], "push": here["push"],
                 "proxies": urls, "server_socket": server.socket,
                 "proxy_sockets": [p.socket for p in proxies],
                 "delta_bytes": change["delta-bytes"],
                 "full_bytes": change["full-bytes"],
-                "push_ms": push_ms, "verified": True}
+                "push_ms": push_ms, "verified": True,
+                "filtered_cost_map": asked["cost-map"],
+                "endpoint_cost": asked["endpoint-cost-map"], "cost": cost}
 
     @staticmethod
     def check_change(change, watches, subscribers):
@@ -382,7 +433,12 @@ class Show:
         for path in result["proxy_sockets"]:
             out.append("  %s --socket %s status" % (ctl, path))
         out += ["  edit %s, then" % os.path.join(self.folder, "cost-map.json"),
-                "  %s --socket %s reload" % (ctl, result["server_socket"]), "",
+                "  %s --socket %s reload" % (ctl, result["server_socket"]), ""]
+        ask, media = COMPUTED["endpoint-cost-map"]
+        out += ["  curl -H 'Content-Type: %s' \\" % media,
+                "    -d '%s' \\" % json.dumps(ask),
+                "    %s%s" % (result["proxies"][0], result["endpoint_cost"]),
+                "",
                 "to stop:", "",
                 "  kill %s" % " ".join(str(d.process.pid) for d in self.daemons)]
         return out

@@ -20,6 +20,12 @@
 #define FRAME_ROOM	16384		/* for what stands around the patches */
 #define SMALL_PATCH	4096		/* bytes: not worth a question */
 
+/* What changed, in numbers. */
+struct tally {
+	struct delta_count map;
+	size_t entities_added, entities_removed, entities_changed;
+};
+
 static bool is_directory(const struct resource *r)
 {
 	return strcmp(resource_name(r)->id, DIRECTORY_ID) == 0;
@@ -128,8 +134,26 @@ static enum rc entity_patch(const json_t *from, const json_t *to,
 	return rc;
 }
 
+/* Of property maps; others have none. from may be NULL. */
+static void count_entities(const json_t *from, const json_t *to,
+                           struct tally *t)
+{
+	json_t *a = json_object_get(from, "property-map");
+	json_t *b = json_object_get(to, "property-map"), *v, *old;
+	const char *entity;
+
+	json_object_foreach(b, entity, v) {
+		old = json_object_get(a, entity);
+		t->entities_added += !old;
+		t->entities_changed += old && !json_equal(v, old);
+	}
+	json_object_foreach(a, entity, v)
+		t->entities_removed += !json_object_get(b, entity);
+}
+
 static enum rc doc_patch(const struct resource *from, const struct resource *to,
-                         struct buf *dst, const char **media)
+                         struct buf *dst, const char **media,
+                         struct tally *tally)
 {
 	json_t *a = NULL, *b = NULL, *patch = NULL;
 	enum rc rc = load_doc(from, &a);
@@ -137,6 +161,8 @@ static enum rc doc_patch(const struct resource *from, const struct resource *to,
 	*media = MEDIA_MERGE_PATCH;
 	if (rc == RC_OK)
 		rc = load_doc(to, &b);
+	if (rc == RC_OK)
+		count_entities(a, b, tally);
 	if (rc == RC_OK)
 		rc = merge_diff(a, b, &patch);
 	if (rc == RC_ERULE && !is_directory(to)) {
@@ -153,17 +179,17 @@ static enum rc doc_patch(const struct resource *from, const struct resource *to,
 
 static enum rc encode_patch(const struct resource *from,
                             const struct resource *to, struct buf *dst,
-                            const char **media, struct delta_count *count)
+                            const char **media, struct tally *tally)
 {
 	if (resource_kind(from) != resource_kind(to))
 		return RC_ERULE;
 	switch (resource_kind(to)) {
 	case RESOURCE_NETMAP:
-		return net_patch(from, to, dst, media, count);
+		return net_patch(from, to, dst, media, &tally->map);
 	case RESOURCE_COSTMAP:
-		return cost_patch(from, to, dst, media, count);
+		return cost_patch(from, to, dst, media, &tally->map);
 	case RESOURCE_DOC:
-		return doc_patch(from, to, dst, media);
+		return doc_patch(from, to, dst, media, tally);
 	}
 	return RC_ERULE;
 }
@@ -219,10 +245,10 @@ static bool worth_a_patch(const struct resource *to, size_t len, size_t room)
 /* ---- the report ------------------------------------------------------------ */
 
 static void report_change(struct change_report *r, const struct resource *from,
-                          const struct resource *to,
-                          const struct delta_count *c)
+                          const struct resource *to, const struct tally *t)
 {
 	const struct resource *any = to ? to : from;
+	const struct delta_count *c = &t->map;
 
 	if (is_directory(any))
 		return;
@@ -240,23 +266,36 @@ static void report_change(struct change_report *r, const struct resource *from,
 	buf_printf(&r->json, ",\"pids-added\":%zu,\"pids-removed\":%zu,"
 	           "\"prefixes-added\":%zu,\"prefixes-removed\":%zu,"
 	           "\"cells-changed\":%zu,\"cells-added\":%zu,"
-	           "\"cells-removed\":%zu}", c->pids_added, c->pids_removed,
+	           "\"cells-removed\":%zu", c->pids_added, c->pids_removed,
 	           c->prefixes_added, c->prefixes_removed, c->cells_changed,
 	           c->cells_added, c->cells_removed);
+	if (resource_kind(any) == RESOURCE_DOC)
+		buf_printf(&r->json, ",\"entities-changed\":%zu,"
+		           "\"entities-added\":%zu,\"entities-removed\":%zu",
+		           t->entities_changed, t->entities_added,
+		           t->entities_removed);
+	buf_putc(&r->json, '}');
 }
 
 /* A map that appears: all of it is added. */
-static struct delta_count count_all(const struct resource *r)
+static void count_all(const struct resource *r, struct tally *t)
 {
-	struct delta_count c = { 0 };
+	json_t *doc = NULL;
 
-	if (resource_kind(r) == RESOURCE_NETMAP) {
-		c.pids_added = netmap_pids(resource_net(r));
-		c.prefixes_added = netmap_prefixes(resource_net(r));
-	} else if (resource_kind(r) == RESOURCE_COSTMAP) {
-		c.cells_added = costmap_cells(resource_cost(r));
+	switch (resource_kind(r)) {
+	case RESOURCE_NETMAP:
+		t->map.pids_added = netmap_pids(resource_net(r));
+		t->map.prefixes_added = netmap_prefixes(resource_net(r));
+		break;
+	case RESOURCE_COSTMAP:
+		t->map.cells_added = costmap_cells(resource_cost(r));
+		break;
+	case RESOURCE_DOC:
+		if (!is_directory(r) && load_doc(r, &doc) == RC_OK)
+			count_entities(NULL, doc, t);
+		json_decref(doc);
+		break;
 	}
-	return c;
 }
 
 /* Few small bodies are fetched at once by all; many large ones are spread. */
@@ -276,23 +315,23 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 	struct buf patch = BUF_INIT(message_max);
 	size_t used = text->len + FRAME_ROOM;
 	size_t room = message_max > used ? message_max - used : 0;
-	struct delta_count count = { 0 };
+	struct tally tally = { 0 };
 	const char *media = "";
 	enum rc rc;
 
 	if (!to) {
-		report_change(report, from, NULL, &count);
+		report_change(report, from, NULL, &tally);
 		frame_update_gone(resource_name(from)->id, text);
 		return RC_OK;
 	}
-	rc = from ? encode_patch(from, to, &patch, &media, &count) :
+	rc = from ? encode_patch(from, to, &patch, &media, &tally) :
 	                    RC_ERULE;
 
 	if (rc == RC_ENOMEM)
 		goto out;
 	if (!from)
-		count = count_all(to);
-	report_change(report, from, to, &count);
+		count_all(to, &tally);
+	report_change(report, from, to, &tally);
 	if (rc == RC_OK && worth_a_patch(to, patch.len, room)) {
 		frame_update_patch(resource_leaf(to), resource_name(from)->tag,
 		                   media, patch.data, patch.len, text);

@@ -120,6 +120,50 @@ static void log_lines(const char *level_subject, const struct buf *lines,
 	}
 }
 
+/* The map of the reading under way, else as it is served; NULL: no cost map. */
+static const struct costmeta *meta_of(const struct publisher *p, size_t i)
+{
+	const struct source_map *m = &p->o.source->maps[i];
+	const struct resource *r = m->next;
+
+	if (!r && p->o.now)
+		r = snapshot_get(p->o.now, m->id);
+	return r && resource_cost(r) ? costmap_meta(resource_cost(r)) : NULL;
+}
+
+/* A map with ordinal = true whose ranks another map brings; -1: none. */
+static long ranked_twice(const struct publisher *p)
+{
+	const struct source *s = p->o.source;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct costmeta *a = meta_of(p, i), *b;
+
+		for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
+			b = meta_of(p, k);
+			if (b && strcmp(b->mode, "ordinal") == 0 &&
+			    strcmp(a->metric, b->metric) == 0 &&
+			    strcmp(a->net.id, b->net.id) == 0)
+				return (long)i;
+		}
+	}
+	return -1;
+}
+
+/* Each file is right, but no directory can be written of all of them: a line with
+ * the place in the settings. */
+static void blame_settings(const struct publisher *p, enum rc rc,
+                           const struct diag *d, struct buf *errors)
+{
+	const char *text = d->text[0] ? d->text : rc_text(rc);
+	long i = rc == RC_EEXIST ? ranked_twice(p) : -1;
+
+	if (i >= 0)
+		conf_blame(p->conf, errors, "maps", i, "ordinal", "%s", text);
+	else
+		conf_blame(p->conf, errors, "", -1, "maps", "%s", text);
+}
+
 /* Reads the files and publishes what they say. What it did stands in r. */
 static enum rc reload(struct publisher *p, bool force, struct release *r,
                       bool *published, struct buf *errors,
@@ -131,13 +175,13 @@ static enum rc reload(struct publisher *p, bool force, struct release *r,
 	*published = false;
 	if (rc != RC_OK)
 		return rc;
-	if (!source_default(p->o.source)) {
-		buf_puts(errors, "no network map among the maps (RFC 7285 "
-		         "s9.2.3)\n");
-		rc = RC_ERULE;
-	}
+	if (!source_default(p->o.source))
+		rc = diag_set(&d, RC_ERULE, "no network map among the maps (RFC "
+		              "7285 s9.2.3)");
 	if (rc == RC_OK)
 		rc = release_files(&p->o, r, &d);
+	if (rc != RC_OK && rc != RC_ENOMEM)
+		blame_settings(p, rc, &d, errors);
 	if (rc == RC_OK)
 		rc = release_publish(&p->o, r, NULL, published, &d);
 	if (rc == RC_OK && !*published) {
@@ -431,15 +475,23 @@ static enum rc check_clock(const struct publisher *p, struct diag *d)
 }
 
 /* The maps of the journal, under the settings of this start: where to subscribe,
- * the key and the heartbeat stand in the IRD. */
+ * the key and the heartbeat stand in the IRD. What errors says already is not
+ * said again. */
 static enum rc release_settings(struct publisher *p, bool *published,
-                                struct diag *d)
+                                struct buf *errors, struct diag *d)
 {
 	struct release r = { 0 };
-	enum rc rc = release_again(&p->o, &r, d);
+	struct diag why = { 0 };
+	enum rc rc = release_again(&p->o, &r, &why);
 
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		rc = release_publish(&p->o, &r, NULL, published, d);
+	} else {
+		if (!strstr(buf_str(errors), why.text))
+			blame_settings(p, rc, &why, errors);
+		diag_set(d, rc, "the settings do not fit the maps of the "
+		         "journal");
+	}
 	release_free(&r);
 	return rc;
 }
@@ -474,15 +526,15 @@ static enum rc first_reading(struct publisher *p, struct diag *d)
 	release_free(&r);
 	log_lines("maps", &warnings, false);
 	if (rc != RC_OK) {
+		if (p->o.now)
+			rc = release_settings(p, &published, &errors, d);
+		else
+			diag_set(d, rc, "the maps have errors, and there is no "
+			         "earlier version to serve");
 		log_lines("maps", &errors, true);
 		status_trouble(p->o.house->status, "reload", buf_str(&errors),
 		               clock_wall_s());
-		if (!p->o.now)
-			diag_set(d, rc, "the maps have errors, and there is no "
-			         "earlier version to serve");
 	}
-	if (rc != RC_OK && p->o.now)
-		rc = release_settings(p, &published, d);
 	status_add(p->o.house->status, STATUS_publications, published);
 	buf_free(&errors);
 	buf_free(&warnings);

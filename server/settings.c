@@ -58,6 +58,42 @@ static const struct conf_key keys[] = {
 	  "where that directory is" },
 };
 
+/* What is computed from a network map, under an id that begins with that map's
+ * (ird_json.h); the setting offers it. */
+static const struct { const char *suffix, *setting; } computed[] = {
+	{ ":filtered", "services.filtered" },
+	{ ":filtered-cost", "services.filtered" },
+	{ ":endpoint-cost", "services.endpoint-cost" },
+};
+
+/* An id that a service will have, whatever the files say. The kind of the map that
+ * it is named after is not known yet, but nobody calls a map so by accident. */
+static void check_computed(const struct conf *c, const char *list, size_t i,
+                           struct buf *errors)
+{
+	const char *id = conf_list_str(c, list, i, "id");
+
+	if (strcmp(id, "endpoint-properties") == 0)
+		conf_blame(c, errors, list, (long)i, "id", "\"%s\" is the id of "
+		           "the endpoint property service: take another", id);
+	for (size_t k = 0; k < conf_list_count(c, "maps"); k++) {
+		const char *map = conf_list_str(c, "maps", k, "id");
+		size_t len = map ? strlen(map) : 0;
+
+		if (!map || strncmp(id, map, len) != 0)
+			continue;
+		for (size_t s = 0; s < sizeof(computed) / sizeof(computed[0]);
+		     s++)
+			if (strcmp(id + len, computed[s].suffix) == 0 &&
+			    conf_get_bool(c, computed[s].setting))
+				conf_blame(c, errors, list, (long)i, "id",
+				           "\"%s\" is the id of a service "
+				           "computed from \"%s\": take another,"
+				           " or set %s = false", id, map,
+				           computed[s].setting);
+	}
+}
+
 /* An id of a map or a link: right, and not taken by one before it in a list. */
 static void check_id(const struct conf *c, const char *list, size_t i,
                      struct buf *errors)
@@ -77,6 +113,7 @@ static void check_id(const struct conf *c, const char *list, size_t i,
 			conf_blame(c, errors, list, (long)i, "id",
 			           "\"%s\" stands twice", id);
 	}
+	check_computed(c, list, i, errors);
 }
 
 static void check_maps(const struct conf *c, struct buf *errors)

@@ -425,7 +425,7 @@ def metric(daemon, name):
 
 
 def attack(world, what, check, mb=48, counters=(), together=False,
-           kept=False, slower=SLOWER):
+           kept=False):
     """One test: check(world, daemon) for each daemon, or check(world) for both
     together. mb: memory that it may cost a daemon. counters: those that must
     move. kept: there is no room for new connections of the witness."""
@@ -447,7 +447,7 @@ def attack(world, what, check, mb=48, counters=(), together=False,
         need(not wrong, "others: %d of %d wrong: %s", len(wrong), len(times),
              wrong[:3])
         usual, late = max(calm), statistics.median(times)
-        need(late < slower * usual, "others waited %.3f s, before %.3f s",
+        need(late < SLOWER * usual, "others waited %.3f s, before %.3f s",
              late, usual)
         for d in world.both:
             unharmed(world, d, had[d] + mb * world.factor, files[d])
@@ -657,8 +657,9 @@ def slow_readers(world):
                 w.send(world.get("big-cost", *(
                     ("Accept-Encoding: gzip",) if i & 1 else ())) *
                     (1 + i % 3))
+            alto.wait(lambda d=d: files_of(d) > before[d] + 10, None,
+                      "%s lets them in" % d.name)
         for d in world.both:
-            need(files_of(d) > before[d] + 10, "%s let nobody in", d.name)
             alto.wait(lambda d=d: files_of(d) <= before[d] + 4, None,
                       "%s closes those that never read" % d.name)
 
@@ -1038,7 +1039,7 @@ def expensive(world):
            long_lists, 150, (asked, refused))
     attack(world, "constraints have a limit", constraints, 100, (refused,))
     attack(world, "the most work that one request may ask for is done", heavy,
-           100, (asked,), slower=2000)
+           100, (asked,))
     attack(world, "an answer over the limit is refused, and says so",
            long_answer, 100, (refused,))
     attack(world, "more large answers than may be held are put off", budget,

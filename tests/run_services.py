@@ -243,6 +243,13 @@ def check(daemon):
     return r.returncode, r.stdout + r.stderr
 
 
+def rejects(w, *texts):
+    """The check of the server's settings finds one error and says where."""
+    code, said = check(w.server)
+    need(code == 1 and said.count("\n") == 1, "%d: %s", code, said)
+    says(said, r"\.conf:\d+: ", *texts)
+
+
 # --- property maps -----------------------------------------------------------
 
 def property_map(top):
@@ -263,7 +270,7 @@ def property_map(top):
     need(region(w) == "hall", "not the longest prefix")
     need(region(w, name="priv:x") == "1", "not inherited")
     said = w.server.call("status")[1]
-    says(said, r"regions +property ", r"net +network ", r"cost-rc +cost ",
+    says(said, r"regions +property .* 3 entities", r"net +network ", r"cost-rc +cost ",
          r"\.directory +directory ")
     w.end()
 
@@ -296,7 +303,9 @@ def property_edits(top):
     need(region(w) is None, "null is inherited: %s", region(w))
     entities["ipv4:10.1.2.0/24"] = {"priv:region": "desk"}
     del entities["ipv4:10.2.7.0/24"]
-    edit(properties(entities))
+    got = edit(properties(entities))["resources"][0]
+    need([got["entities-" + k] for k in ("changed", "added", "removed")] ==
+         [0, 1, 1], "%s", got)
     need(region(w) == "desk" and region(w, "10.2.7.1") == "north", "moved")
     # Another spelling: order, spaces, escapes, a dot, an address in full.
     other = {"ipv6:2001:DB8:0::/32": {".priv:region": "six"}}
@@ -308,8 +317,12 @@ def property_edits(top):
     need(w.server.call("reload")[1].startswith("nothing changed"), "says so")
     w.put("regions", properties({**entities, "ipv4:10.3.0.0/16": {
         "priv:region": "new"}}))
-    says(w.server.call("reload")[1], r"regions +\w+ +\w+ +changed\n")
+    says(w.server.call("reload")[1], r"regions +\w+ +\w+ +\+1 -0 entities\n")
     w.in_step()
+    for d in w.both:
+        says(d.call("status")[1], r"regions +property .* 204 entities")
+        says(d.admin("/metrics")[2].decode(), r'\nalto_map_entries\{'
+             r'map="regions",kind="entities"\} 204\n')
     w.end()
 
 
@@ -412,6 +425,10 @@ def ordinal(top):
     w.end()
 
 
+def said_so(daemon, text):
+    return [line for line in daemon.lines() if re.search(text, line)]
+
+
 def ordinal_refused(top):
     ranks = cost(rows={"a": {"a": 1, "b": 2}}, mode="ordinal")
     w = World(top, USUAL, {"net": {"ordinal": True}}, start=False)
@@ -419,11 +436,29 @@ def ordinal_refused(top):
     w.list({**USUAL, "ranks": ranks}, {"ranks": {"ordinal": True}})
     refuses(w, re.escape(w.path("ranks")), "ordinal = true", "numerical")
     w.list({**USUAL, "ranks": ranks}, {"cost-rc": {"ordinal": True}})
-    refuses(w, "cost-rc", "ranks", "ord-routingcost", "ordinal = false")
+    clash = (r"\.conf:\d+: maps\[\d\].ordinal: .*cost-rc.*ranks.*"
+             "ord-routingcost.*ordinal = false")
+    refuses(w, clash, "no earlier version")
     w.list(USUAL, {"cost-rc": {"ordinal": True}})
     w.start()
     # With a journal it serves on, and a reload says the same.
     wrong(w, "cost-rc", ranks, "ordinal = true", "numerical")
+    # With a new map beside those of the journal it starts; with all in the
+    # journal there is nothing to start with. Both say once what is wrong.
+    w.server.stop()
+    w.list({**USUAL, "ranks": ranks}, {"cost-rc": {"ordinal": True}})
+    before = len(said_so(w.server, clash))
+    w.server.start()
+    need(len(said_so(w.server, clash)) == before + 1, "%s", w.server.lines())
+    says(w.server.status()["troubles"][0]["text"], clash)
+    w.list({**USUAL, "ranks": ranks})
+    w.server.stop()
+    w.server.start()
+    w.server.stop()
+    w.list({**USUAL, "ranks": ranks}, {"cost-rc": {"ordinal": True}})
+    before = len(said_so(w.server, clash))
+    refuses(w, clash, "cannot start: the settings do not fit the maps")
+    need(len(said_so(w.server, clash)) == before + 1, "not said once")
     w.end()
 
 
@@ -506,15 +541,19 @@ def switched_off(top):
 def ids(top):
     w = World(top, dict(USUAL, **{"net:filtered": cost(metric="hopcount")}),
               start=False)
-    refuses(w, "net:filtered", "computed", "maps.id")
+    rejects(w, r"maps\[\d\].id: \"net:filtered\"", "computed",
+            "services.filtered = false")
+    w.server.set("services", {"filtered": False})
+    need(check(w.server)[0] == 0, "the service is not offered")
+    w.server.set("services", {"filtered": True})
     w.list(USUAL)
-    w.server.set("directories", [{"id": "endpoint-properties",
-                                  "uri": "http://192.0.2.80/directory"}])
-    refuses(w, "endpoint-properties", "directories.id")
-    w.server.set("directories", [{"id": "net", "uri": "http://192.0.2.80/"}])
-    code, said = check(w.server)
-    need(code == 1, "taken: %s", said)
-    says(said, r"\.conf:\d+: ", '"net" is a map')
+    for rid, texts in (("endpoint-properties", ["endpoint property service"]),
+                       ("net:filtered-cost", ["services.filtered = false"]),
+                       ("net:endpoint-cost",
+                        ["services.endpoint-cost = false"]),
+                       ("net", ['"net" is a map'])):
+        w.server.set("directories", [{"id": rid, "uri": "http://192.0.2.80/"}])
+        rejects(w, r"directories\[0\].id: \"" + rid, *texts)
     w.server.set("directories", [])
     # Two that differ in the last character alone, and are cut before it.
     long = ["n" * 63 + c for c in "xy"]

@@ -492,13 +492,13 @@ static void a_large_map_and_one_under_way_are_whole(void)
 	int fd;
 
 	begin(&w);
-	slot_publish(w.slot, large(1, 700), NULL);
+	slot_publish(w.slot, large(1, 1100), NULL);
 	fd = served_dial(&w);
 	served_ask(fd, "GET", "/maps/cost", NULL, NULL);
 	n = read(fd, buf_room(&b, 1000), 1000);
 	CU_ASSERT_FATAL(n > 0);
 	buf_used(&b, (size_t)n);
-	slot_publish(w.slot, large(2, 701), NULL);
+	slot_publish(w.slot, large(2, 1101), NULL);
 	new = served_get(&w, "/maps/cost");
 	CU_ASSERT_EQUAL(verify(&new, &st), RC_OK);
 	CU_ASSERT_EQUAL(st.pos.serial, 2);
@@ -519,7 +519,7 @@ static void a_part_of_a_large_map_is_sent(void)
 	struct reply all, part;
 
 	begin(&w);
-	slot_publish(w.slot, large(1, 700), NULL);
+	slot_publish(w.slot, large(1, 1100), NULL);
 	all = served_get(&w, "/maps/cost");
 	part = served_request(&w, "GET", "/maps/cost",
 	                      "Range: bytes=100001-5000000");
@@ -541,7 +541,7 @@ static void a_listener_stops_in_the_middle_of_coding(void)
 	struct reply r;
 
 	begin(&w);
-	slot_publish(w.slot, large(1, 700), NULL);
+	slot_publish(w.slot, large(1, 1100), NULL);
 	r = served_request(&w, "GET", "/maps/cost", "Accept-Encoding: gzip");
 	CU_ASSERT_EQUAL(r.status, 200);
 	reply_free(&r);
@@ -636,6 +636,45 @@ static void readers_never_see_a_mixture(void)
 	end(&w);
 }
 
+/* RFC 6454 s6.2: what a browser sends is in lower case. Anything else is another
+ * origin, and nothing of it comes back. */
+static void origins_are_compared_byte_for_byte(void)
+{
+	static const char *const others[] = {
+		"https://App.example", "HTTPS://app.example", "https://app.exampl",
+		"https://app.example/", "https://app.example:443", "null", "*",
+		"https://app.example, https://app.example"
+	};
+	static const char *const listed[] = { "http://[2001:db8::1]",
+	                                      "https://app.example" };
+	const struct alto_http_config cfg = { .origins = listed,
+		.n_origins = 2, .answer_max = 1 << 20, .answers_max = 16 << 20 };
+	struct served w;
+	struct reply r;
+	char header[200];
+
+	served_start(&w, &cfg);
+	slot_publish(w.slot, maps("pid-b", 1, clock_wall_s()), NULL);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(header, sizeof(header), "Origin: %s", listed[i]);
+		r = served_request(&w, "GET", "/maps/cost", header);
+		CU_ASSERT(reply_is(&r, "Access-Control-Allow-Origin",
+		                   listed[i]));
+		reply_free(&r);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		snprintf(header, sizeof(header), "Origin: %s", others[i]);
+		r = served_request(&w, "GET", "/maps/cost", header);
+		CU_ASSERT_EQUAL(r.status, 200);
+		CU_ASSERT(reply_is(&r, "Access-Control-Allow-Origin", NULL));
+		reply_free(&r);
+		r = served_request(&w, "OPTIONS", "/nothing", header);
+		CU_ASSERT(reply_is(&r, "Access-Control-Allow-Origin", NULL));
+		reply_free(&r);
+	}
+	end(&w);
+}
+
 static void an_address_in_use_is_said(void)
 {
 	struct alto_http_config cfg = {
@@ -691,6 +730,8 @@ int main(void)
 		{ "a coding that is not smaller is not offered",
 		  a_coding_that_is_not_smaller_is_not_offered },
 		{ "readers never see a mixture", readers_never_see_a_mixture },
+		{ "origins are compared byte for byte",
+		  origins_are_compared_byte_for_byte },
 		{ "an address in use is said", an_address_in_use_is_said },
 		CU_TEST_INFO_NULL
 	};

@@ -310,6 +310,38 @@ static void without_tests_everything_passes(void)
 	CU_ASSERT(filter_passes(&f, (double[]){ NAN }));
 }
 
+/* Of a block that holds every one of these costs in each of two columns. */
+static void many_pairs_at_once_pass_as_one_does(void)
+{
+	static const double values[] = { NAN, 0, 1, 2, 3, 10, 11, 40 };
+	static const char *const clauses[][3] = {
+		{ "gt 2" }, { "lt 2" }, { "ge 2" }, { "le 2" }, { "eq 2" },
+		{ "ge 2;lt 40;[1] eq 3" }, { "[0] le 10;[1] le 3", "[1] eq 1" },
+		{ "eq 1", "eq 2", "[1] gt 3" }, { NULL }
+	};
+	double cost[2][FILTER_LANES + 3];
+	uint8_t pass[FILTER_LANES];
+
+	for (size_t i = 0; i < 64; i++) {
+		cost[0][i % FILTER_LANES] = values[i % 8];
+		cost[1][i % FILTER_LANES] = values[i / 8];
+		if (i % FILTER_LANES < FILTER_LANES - 1)
+			continue;
+		for (size_t k = 0; k < 9; k++) {
+			size_t n = 0;
+			struct filter f;
+
+			while (n < 3 && clauses[k][n])
+				n++;
+			f = filter_of(clauses[k], n);
+			filter_lanes(&f, cost[0], FILTER_LANES + 3, pass);
+			for (size_t j = 0; j < FILTER_LANES; j++)
+				CU_ASSERT_EQUAL(pass[j], filter_passes(&f,
+					(double[]){ cost[0][j], cost[1][j] }));
+		}
+	}
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -344,6 +376,8 @@ int main(void)
 		{ "one clause is enough", one_clause_is_enough },
 		{ "without tests everything passes",
 		  without_tests_everything_passes },
+		{ "many pairs at once pass as one does",
+		  many_pairs_at_once_pass_as_one_does },
 		CU_TEST_INFO_NULL
 	};
 

@@ -1,10 +1,15 @@
 /* What a daemon says about itself: status, metrics, readiness. */
 #include "common/service/report.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/net/loop.h"
 #include "common/net/ws.h"
+#include "common/service/alto_http.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
 #include "common/wire/json.h"
@@ -199,6 +204,72 @@ static void status_tells_what_is_served(void)
 	CU_ASSERT_TRUE(json_is_true(json_object_get(x, "overridden")));
 	CU_ASSERT_EQUAL(strlen(text_at(x, "tag")), TAG_HEX);
 	json_decref(a);
+	end(r);
+}
+
+static struct resource *properties(const char *text)
+{
+	struct resource *r = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(seal_doc(digest, MEDIA_PROPERTY_MAP, text,
+	                               strlen(text), &r), RC_OK);
+	return announced(r, "props");
+}
+
+/* A snapshot of these, which are taken over. */
+static struct snapshot *snapshot_of(struct resource *a, struct resource *b)
+{
+	struct state st = { .pos = { SESSION, 9 }, .resources = 2,
+		.created = NOW, .expires = NOW + 86400,
+		.service = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c11" };
+	struct resource *res[2] = { a, b };
+	const uint64_t changed[2] = { 9, 9 };
+	struct snapshot *s = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(snapshot_new(res, changed, 2, &st, &s), RC_OK);
+	resource_unref(a);
+	resource_unref(b);
+	return s;
+}
+
+static json_int_t entities_of(const struct report *r)
+{
+	json_t *a = status_of(r, NOW, 1);
+	json_int_t n = int_at(json_array_get(json_object_get(a, "resources"), 1),
+	                      "entities");
+
+	json_decref(a);
+	return n;
+}
+
+static void entities_of_property_maps_are_counted(void)
+{
+	struct resource *two = properties("{\"meta\":{},\"property-map\":{"
+		"\"ipv4:10.0.0.0/8\":{\"priv:x\":\"{{\\\"{\\\\\"},"
+		"\"ipv6:::/0\":{\"priv:x\":null}}}");
+	struct report *r = made("proxy");
+	struct buf b = BUF_INIT(1 << 20);
+	struct snapshot *first, *same, *none;
+
+	first = snapshot_of(directory(), resource_ref(two));
+	same = snapshot_of(directory(), two);
+	none = snapshot_of(directory(), properties("{\"meta\":{},"
+	                                           "\"property-map\":{}}"));
+	report_turn(r, first);
+	CU_ASSERT_EQUAL(entities_of(r), 2);
+	report_turn(r, same);
+	snapshot_unref(first);
+	CU_ASSERT_EQUAL(entities_of(r), 2);
+	report_metrics(r, NOW, 1, &b);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), "\nalto_map_entries{map="
+	                              "\"props\",kind=\"entities\"} 2\n"));
+	report_turn(r, none);
+	snapshot_unref(same);
+	CU_ASSERT_EQUAL(entities_of(r), 0);
+	report_turn(r, NULL);
+	CU_ASSERT_PTR_NULL(r->head);
+	snapshot_unref(none);
+	buf_free(&b);
 	end(r);
 }
 
@@ -442,6 +513,76 @@ static bool line_ok(const char *s, char family[128])
 	return *s == '\0';
 }
 
+/* Sends a request that can be read in two ways, and hears it refused. */
+static int ask_malformed(uint16_t port)
+{
+	static const char ask[] = "POST / HTTP/1.1\r\nHost: x\r\n"
+		"Content-Length: 1\r\nContent-Length: 2\r\n\r\n";
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct timeval limit = { GIVE_UP_MS / 1000, 0 };
+	char said[13] = "";
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&to, sizeof(to)),
+	                      0);
+	CU_ASSERT_EQUAL(write(fd, ask, sizeof(ask) - 1), sizeof(ask) - 1);
+	CU_ASSERT_EQUAL(recv(fd, said, 12, MSG_WAITALL), 12);
+	CU_ASSERT_STRING_EQUAL(said, "HTTP/1.1 400");
+	return fd;
+}
+
+static void what_the_listener_refused_is_told(void)
+{
+	static const char *const names[] = { "connections",
+		"refused-connections", "refused-address", "refused-bodies",
+		"timeouts", "too-large" };
+	struct alto_http_config cfg = {
+		.http = { .addr = "127.0.0.1:0", .threads = 1, .max_conns = 4,
+		          .timeout_s = 20, .max_body = 1000 },
+		.heartbeat = HEARTBEAT
+	};
+	struct report *r = made("proxy");
+	struct buf b = BUF_INIT(1 << 20);
+	struct alto_http *clients = NULL;
+	struct slot *slot = NULL;
+	json_t *a, *x;
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(slot_new(&slot), RC_OK);
+	cfg.slot = slot;
+	cfg.status = r->status;
+	CU_ASSERT_EQUAL_FATAL(alto_http_start(&cfg, NULL, &clients), RC_OK);
+	a = status_of(r, NOW, 1);
+	CU_ASSERT_PTR_NULL(json_object_get(a, "clients"));
+	json_decref(a);
+	r->clients = clients;
+	fd = ask_malformed(alto_http_port(clients));
+	a = status_of(r, NOW, 1);
+	x = json_object_get(a, "clients");
+	CU_ASSERT_EQUAL(int_at(x, "malformed"), 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		CU_ASSERT(int_at(x, names[i]) == 0 ||
+		          (i == 0 && int_at(x, names[i]) == 1));
+	CU_ASSERT_EQUAL(json_object_size(x), 7);
+	json_decref(a);
+	report_metrics(r, NOW, 1, &b);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b),
+	                              "\nalto_http_malformed_total 1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b),
+	                              "\nalto_http_too_large_total 0\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b),
+	                              "# TYPE alto_http_connections gauge\n"));
+	close(fd);
+	alto_http_stop(clients);
+	slot_free(slot);
+	buf_free(&b);
+	end(r);
+}
+
 static void metrics_are_the_text_format(void)
 {
 	struct status_upstream u = { .phase = "current" };
@@ -499,6 +640,8 @@ int main(void)
 		{ "status without a map is whole",
 		  status_without_a_map_is_whole },
 		{ "status tells what is served", status_tells_what_is_served },
+		{ "entities of property maps are counted",
+		  entities_of_property_maps_are_counted },
 		{ "age decides what is fresh and ready",
 		  age_decides_what_is_fresh_and_ready },
 		{ "troubles and upstream survive any bytes",
@@ -506,6 +649,8 @@ int main(void)
 		{ "a subscriber has its line", a_subscriber_has_its_line },
 		{ "one that pulls is in state snapshot",
 		  one_that_pulls_is_in_state_snapshot },
+		{ "what the listener refused is told",
+		  what_the_listener_refused_is_told },
 		{ "metrics are the text format", metrics_are_the_text_format },
 		CU_TEST_INFO_NULL
 	};

@@ -182,3 +182,48 @@ bool filter_passes(const struct filter *f, const double *cost)
 	}
 	return !f->n_tests;
 }
+
+/* A loop without a branch, of a length that the compiler knows. */
+#define NARROW(op) \
+	for (size_t i = 0; i < FILTER_LANES; i++) \
+		pass[i] = (uint8_t)(pass[i] & (cost[i] op number))
+
+static void narrow(enum filter_op op, double number, const double *cost,
+                   uint8_t pass[FILTER_LANES])
+{
+	switch (op) {
+	case FILTER_GT:
+		NARROW(>);
+		return;
+	case FILTER_LT:
+		NARROW(<);
+		return;
+	case FILTER_GE:
+		NARROW(>=);
+		return;
+	case FILTER_LE:
+		NARROW(<=);
+		return;
+	case FILTER_EQ:
+		NARROW(==);
+		return;
+	}
+}
+
+void filter_lanes(const struct filter *f, const double *cost, size_t stride,
+                  uint8_t pass[FILTER_LANES])
+{
+	const struct filter_test *t = f->test;
+
+	memset(pass, !f->n_tests, FILTER_LANES);
+	for (size_t k = 0; k < f->n_clauses; k++) {
+		uint8_t clause[FILTER_LANES];
+
+		memset(clause, 1, sizeof(clause));
+		for (; t < f->test + f->end[k]; t++)
+			narrow((enum filter_op)t->op, t->number,
+			       cost + t->index * stride, clause);
+		for (size_t i = 0; i < FILTER_LANES; i++)
+			pass[i] |= clause[i];
+	}
+}

@@ -40,4 +40,11 @@ MUST_CHECK enum rc filter_test_read(const char *s, size_t len, bool indexed,
 /* cost: one value for each column, NaN where there is none. */
 bool filter_passes(const struct filter *f, const double *cost);
 
+/* The same for FILTER_LANES pairs at once, which is many times faster. cost: that
+ * many values of column 0, those of column 1 stride further on, and so forth; all
+ * of them are read. pass: 1 or 0. */
+#define FILTER_LANES 32u
+void filter_lanes(const struct filter *f, const double *cost, size_t stride,
+                  uint8_t pass[FILTER_LANES]);
+
 #endif

@@ -15,6 +15,7 @@
 #include "common/net/http_door.h"
 #include "common/net/http_due.h"
 #include "common/net/http_head.h"
+#include "common/net/http_later.h"
 #include "common/net/http_raw.h"
 
 #define THREADS_MAX 64
@@ -23,6 +24,7 @@
 #define THROWN_MAX (4u << 20)	/* of a body that is not taken */
 #define RETRY_S "5"
 #define STOP_POLL_MS 10
+#define STOP_LAST_MS 100	/* for the 503 to those that waited */
 
 struct http {
 	struct MHD_Daemon *d;
@@ -31,6 +33,7 @@ struct http {
 	unsigned first_ms, next_ms, body_ms;	/* for a header, a body */
 	struct http_door *door;
 	struct http_due *due;
+	struct http_laters *laters;
 	uint16_t port;
 	atomic_uint busy;		/* requests under way */
 	atomic_size_t bodies;		/* bytes gathered now */
@@ -39,9 +42,11 @@ struct http {
 
 /* A request on its way in, from its first line to the end of its answer. */
 struct pending {
+	struct http *h;
+	struct http_later *later;	/* NULL: is answered at once */
 	struct buf body;
 	size_t held;			/* its part of http.bodies */
-	bool seen;			/* the handler has been called once */
+	bool seen, answered;		/* its head, in full */
 	unsigned refused;		/* 413, 503: the body is not kept */
 	size_t thrown;			/* bytes of it since */
 	char peer[ADDR_TEXT_MAX];
@@ -97,17 +102,6 @@ static void on_conn(void *arg, struct MHD_Connection *conn, void **ctx,
 
 /* requests */
 
-const char *http_header(const struct http_request *rq, const char *name)
-{
-	return MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, name);
-}
-
-size_t http_header_list(const struct http_request *rq, const char *name,
-                        char *dst, size_t size)
-{
-	return http_head_list(rq->conn, name, dst, size);
-}
-
 static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn,
@@ -128,6 +122,7 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 	http_due_begun(due_of(conn));
 	if (p == NULL)
 		return NULL;
+	p->h = h;
 	memcpy(p->uri, uri, n + 1);
 	p->target = http_target_split(p->uri);
 	buf_init(&p->body, h->cfg.max_body);
@@ -154,9 +149,24 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
 	*cls = NULL;
 	if (p == NULL)
 		return;
+	if (p->later != NULL)		/* the end of all came first */
+		http_reply_unref(http_later_take(p->later));
 	drop_body(h, p);
 	free(p);
 	atomic_fetch_sub(&h->busy, 1);
+}
+
+/* answers that come later */
+
+/* That the body is held counts until the answer is there. */
+struct http_later *http_later(const struct http_request *rq)
+{
+	struct pending *p = rq->own;
+
+	if (p != NULL && http_later_new(p->h->laters, rq, &p->body, &p->later)
+	    == RC_OK)
+		return p->later;
+	return NULL;
 }
 
 /* refusals */
@@ -295,6 +305,27 @@ static enum MHD_Result on_body(struct MHD_Connection *conn, struct http *h,
 	return MHD_YES;
 }
 
+/* Takes r over. */
+static enum MHD_Result answer(struct MHD_Connection *conn, struct pending *p,
+                              struct http_reply *r)
+{
+	bool queued = http_reply_queue(r, conn);
+
+	p->answered = true;
+	http_reply_unref(r);
+	drop_body(p->h, p);	/* an answer may take long */
+	return queued ? MHD_YES : MHD_NO;
+}
+
+/* Resumed: the reply is there. */
+static enum MHD_Result on_later(struct MHD_Connection *conn, struct pending *p)
+{
+	struct http_reply *r = http_later_take(p->later);
+
+	p->later = NULL;
+	return answer(conn, p, r);
+}
+
 static enum MHD_Result on_complete(struct MHD_Connection *conn,
                                    struct http *h, struct pending *p,
                                    const char *method)
@@ -303,20 +334,16 @@ static enum MHD_Result on_complete(struct MHD_Connection *conn,
 		.method = method, .path = p->target.path,
 		.query = p->target.query,
 		.body = p->body.len > 0 ? p->body.data : NULL,
-		.len = p->body.len, .peer = p->peer, .conn = conn
+		.len = p->body.len, .peer = p->peer, .conn = conn, .own = p
 	};
 	struct http_reply *r;
-	bool queued;
 
 	if (p->refused != 0)
 		return refuse(conn, h, p->refused);
 	if (!http_due_answer(due_of(conn)))
 		return MHD_NO;
 	r = h->on.reply(&rq, h->on.arg);
-	queued = http_reply_queue(r, conn);
-	http_reply_unref(r);
-	drop_body(h, p);	/* an answer may take long */
-	return queued ? MHD_YES : MHD_NO;
+	return p->later != NULL ? MHD_YES : answer(conn, p, r);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
@@ -327,12 +354,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
 	struct pending *p = *cls;
 
 	(void)url;
-	if (p == NULL)
+	/* A library that stops takes an answer, drops it and asks again. */
+	if (p == NULL || p->answered)
 		return MHD_NO;
 	if (!p->seen)
 		return on_head(conn, arg, p, method, version);
 	if (*len > 0)
 		return on_body(conn, arg, p, data, len);
+	if (p->later != NULL)
+		return on_later(conn, p);
 	return on_complete(conn, arg, p, method);
 }
 
@@ -368,7 +398,7 @@ static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
                                        struct http *h)
 {
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
-		MHD_USE_NO_LISTEN_SOCKET;
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
 	unsigned conns = cfg->max_conns + cfg->threads * SPARE_CONNS;
 	struct MHD_OptionItem opt[] = {
 		{ MHD_OPTION_CONNECTION_LIMIT, conns, NULL },
@@ -389,6 +419,14 @@ static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
 		MHD_OPTION_END);
 }
 
+static void destroy(struct http *h)
+{
+	http_laters_free(h->laters);
+	http_due_free(h->due);
+	http_door_free(h->door);
+	free(h);
+}
+
 static enum rc make(const struct http_config *cfg, struct http **out)
 {
 	struct http *h = calloc(1, sizeof(*h));
@@ -405,19 +443,14 @@ static enum rc make(const struct http_config *cfg, struct http **out)
 		? 1000 * (cfg->timeout_s + cfg->header_s) : 0;
 	h->body_ms = 1000 * cfg->body_s;
 	rc = http_due_new(cfg->tls, &h->due);
+	if (rc == RC_OK)
+		rc = http_laters_new(&h->laters);
 	if (rc != RC_OK) {
-		free(h);
+		destroy(h);
 		return rc;
 	}
 	*out = h;
 	return RC_OK;
-}
-
-static void destroy(struct http *h)
-{
-	http_due_free(h->due);
-	http_door_free(h->door);
-	free(h);
 }
 
 /* Takes fd over if it can; -1 is left then. */
@@ -511,6 +544,31 @@ static void nap(unsigned ms)
 	nanosleep(&t, NULL);
 }
 
+/* Those that still wait for an answer. */
+static unsigned send_home(struct http *h)
+{
+	static const struct http_bytes none = { NULL, 0, NULL, NULL };
+	struct http_reply *r = NULL;
+	unsigned n;
+
+	if (http_reply_new_bytes(MHD_HTTP_SERVICE_UNAVAILABLE, &none, &r)
+	    != RC_OK || http_reply_header(r, "Connection", "close") != RC_OK ||
+	    http_reply_header(r, "Retry-After", RETRY_S) != RC_OK) {
+		http_reply_unref(r);
+		r = NULL;
+	}
+	n = http_laters_close(h->laters, r);
+	http_reply_unref(r);
+	return n;
+}
+
+static void wait_busy(const struct http *h, unsigned ms)
+{
+	for (unsigned t = 0; t < ms && atomic_load(&h->busy) > 0;
+	     t += STOP_POLL_MS)
+		nap(STOP_POLL_MS);
+}
+
 void http_stop(struct http *h, unsigned grace_ms)
 {
 	if (h == NULL)
@@ -518,9 +576,10 @@ void http_stop(struct http *h, unsigned grace_ms)
 	http_door_shut(h->door);
 	/* Not the connections: clients keep those open for the next
 	 * request. */
-	for (unsigned t = 0; t < grace_ms && atomic_load(&h->busy) > 0;
-	     t += STOP_POLL_MS)
-		nap(STOP_POLL_MS);
+	wait_busy(h, grace_ms);
+	/* The library must not be stopped with a suspended one. */
+	if (send_home(h) > 0)
+		wait_busy(h, STOP_LAST_MS);
 	MHD_stop_daemon(h->d);
 	destroy(h);
 }

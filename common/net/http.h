@@ -1,7 +1,8 @@
 /* http.h - an HTTP listener: complete requests in, shared replies out.
  *
  * Requests are answered on the listener's own threads, so the handler runs on
- * several at once and must not block for long. Routes, status codes and bodies
+ * several at once and must not block for long: what takes longer it hands to a
+ * thread of its own, and answers later. Routes, status codes and bodies
  * are the handler's; here are limits, bodies gathered under a ceiling, and
  * replies that are built once and sent to everybody.
  *
@@ -21,7 +22,9 @@
 
 #include "common/base/diag.h"
 #include "common/base/rc.h"
+#include "common/net/http_later.h"	/* callers answer with it */
 #include "common/net/http_reply.h"	/* callers make them */
+#include "common/net/http_request.h"	/* callers read them */
 
 struct http;
 
@@ -45,31 +48,10 @@ struct http_config {
 };
 #define HTTP_BODIES_MAX ((size_t)64 << 20)
 
-/* Valid during the handler's call only. */
-struct http_request {
-	const char *method;		/* "GET", case as sent */
-	const char *path;		/* as sent: not decoded, no query. "/..."
-					 * (of "http://host/..." as well), or
-					 * "*" with OPTIONS */
-	const char *query;		/* after '?', as sent; NULL: none */
-	const void *body;		/* NULL when empty */
-	size_t len;
-	const char *peer;		/* "192.0.2.1:4915", "[2001:db8::1]:80" */
-	void *conn;			/* for http_header() */
-};
-
-/* The value of a request header, NULL when absent; name in any case. A header
- * sent several times: the first. */
-const char *http_header(const struct http_request *rq, const char *name);
-
-/* All values of a header that is a list (Accept, Accept-Encoding, Forwarded,
- * If-None-Match ...), in the order sent, joined by ", " (RFC 9110 s5.3). Returns
- * the length of that text, 0 when absent. What does not fit with its NUL is not
- * cut (the end of a list may matter most): dst is "" then, as if none had been
- * sent. All headers of a request together are shorter than HTTP_HEADERS_MAX. */
-#define HTTP_HEADERS_MAX 32768
-size_t http_header_list(const struct http_request *rq, const char *name,
-                        char *dst, size_t size);
+/* In the handler: it returns NULL, and some thread calls http_later_reply() when
+ * it has the reply. NULL: cannot be, the listener stops or memory is short, and
+ * the handler has to answer itself. */
+struct http_later *http_later(const struct http_request *rq);
 
 struct http_handler {
 	/* Makes the reply to a complete request and gives its reference away;
@@ -105,8 +87,8 @@ struct http_counts {
 void http_counts(const struct http *h, struct http_counts *out);
 
 /* Takes no new connections, lets requests under way finish for up to grace_ms,
- * then closes the rest and frees h. The handler is not called after the return.
- * NULL is fine. */
+ * then closes the rest and frees h; those to be answered later get a 503. The
+ * handler is not called after the return. NULL is fine. */
 void http_stop(struct http *h, unsigned grace_ms);
 
 #endif

@@ -8,11 +8,13 @@
 #include "common/service/answers.h"
 #include "common/service/caller.h"
 #include "common/service/cors.h"
+#include "common/service/heavy.h"
 #include "common/service/mapreply.h"
 #include "common/service/refusal.h"
 #include "common/service/replies.h"
 #include "common/service/route.h"
 #include "common/sys/clock.h"
+#include "common/wire/ask_json.h"
 #include "common/wire/catalog.h"
 #include "common/wire/httpfield.h"
 #include "common/wire/media.h"
@@ -34,9 +36,11 @@ struct alto_http {
 	struct callers *callers;
 	struct replies *replies;
 	struct answers *answers;
+	struct heavy *heavy;
 };
 
-/* One request on its way. */
+/* One request on its way. A heavy one is copied, with references of its own, and
+ * goes to another thread. */
 struct call {
 	struct alto_http *a;
 	const struct http_request *rq;
@@ -47,7 +51,9 @@ struct call {
 	struct route to;
 	uint64_t size;			/* of the answer's body */
 	bool dressed;			/* the reply has its CORS headers */
-	char accept[LIST_MAX], coding[LIST_MAX];
+	struct http_later *later;	/* how it is answered; NULL: at once */
+	char accept[LIST_MAX], coding[LIST_MAX];	/* "": not sent */
+	char caller[CALLER_TEXT_MAX + 1];
 };
 
 /* saying no */
@@ -149,21 +155,142 @@ static struct http_reply *get_map(struct call *c)
 	return r;
 }
 
+/* the end of a request */
+
+/* Lets web pages read it, if they may. */
+static struct http_reply *dress(const struct alto_http *a, const char *allow,
+                                struct http_reply *r)
+{
+	enum rc rc = RC_OK;
+
+	if (r == NULL)
+		return NULL;
+	if (cors_by_origin(a->cors))
+		rc = http_reply_header(r, "Vary", "Origin");
+	if (rc == RC_OK)
+		rc = cors_put(allow, r);
+	if (rc == RC_OK)
+		return r;
+	http_reply_unref(r);
+	return NULL;
+}
+
+static void count(const struct call *c, unsigned status)
+{
+	struct status *st = c->a->status;
+
+	status_add(st, STATUS_http_requests, 1);
+	if (status == 304)
+		status_add(st, STATUS_http_not_modified, 1);
+	else if (status >= 400)
+		status_add(st, STATUS_http_errors, 1);
+	else if (strcmp(c->rq->method, "HEAD") != 0)
+		status_add(st, STATUS_http_bytes, c->size);
+}
+
+/* The end of c, wherever it was made. */
+static struct http_reply *finish(struct call *c, struct http_reply *r)
+{
+	if (!c->dressed)
+		r = dress(c->a, c->allow, r);
+	count(c, r != NULL ? http_reply_status(r) : 500);
+	catalog_unref(c->catalog);
+	snapshot_unref(c->s);
+	return r;
+}
+
+/* heavy answers */
+
+/* Answers a copy and frees it. */
+static void reply_later(struct call *c, struct http_reply *r)
+{
+	struct http_later *later = c->later;
+
+	r = finish(c, r);
+	free(c);
+	http_later_reply(later, r);
+}
+
+/* What a POST asks; all of it is in c. */
+static struct answers_ask what_of(const struct call *c)
+{
+	return (struct answers_ask){
+		.rq = c->rq, .caller = c->caller, .s = c->s, .sv = c->to.sv,
+		.accept = c->accept[0] != '\0' ? c->accept : NULL,
+		.accept_encoding = c->coding[0] != '\0' ? c->coding : NULL
+	};
+}
+
+static void run_heavy(void *arg)
+{
+	struct call *c = arg;
+	const struct answers_ask q = what_of(c);
+
+	reply_later(c, answers_get(c->a->answers, &q, &c->size));
+}
+
+/* The listener has stopped: nobody hears it. */
+static void drop_heavy(void *arg)
+{
+	reply_later(arg, NULL);
+}
+
+/* IPv6 counts by /64, as connections do. */
+static struct heavy_client client_of(const struct call *c)
+{
+	struct heavy_client who = { .id = { 0 } };
+	struct ask_endpoint e;
+	bool v6;
+
+	if (ask_endpoint_read(c->caller, strlen(c->caller), &e) != RC_OK)
+		return who;
+	v6 = e.family == FAMILY_IPV6;
+	who.id[0] = (uint8_t)(1 + v6);
+	memcpy(who.id + 1, e.addr, v6 ? 8 : 4);
+	return who;
+}
+
+static struct http_reply *post_heavy(struct call *c)
+{
+	const struct heavy_client who = client_of(c);
+	struct call *copy = malloc(sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	c->later = http_later(c->rq);
+	if (c->later == NULL) {
+		free(copy);
+		return answers_busy(c->a->answers);
+	}
+	*copy = *c;
+	copy->rq = http_later_request(c->later);
+	copy->s = snapshot_ref(c->s);
+	copy->catalog = catalog_ref(c->catalog);
+	if (heavy_put(c->a->heavy, &who, &(struct heavy_work){
+		run_heavy, drop_heavy, copy }) == RC_OK)
+		status_add(c->a->status, STATUS_computed_heavy, 1);
+	else
+		reply_later(copy, answers_busy(c->a->answers));
+	return NULL;
+}
+
 static struct http_reply *post(struct call *c)
 {
-	struct answers_ask q = {
-		.rq = c->rq, .s = c->s, .sv = c->to.sv,
-		.accept = list(c, "Accept", c->accept),
-		.accept_encoding = list(c, "Accept-Encoding", c->coding)
-	};
 	struct http_reply *r = NULL;
+	struct answers_ask q;
+	bool heavy;
 
+	(void)list(c, "Accept", c->accept);
+	(void)list(c, "Accept-Encoding", c->coding);
+	caller_find(c->a->callers, c->rq, c->caller);
+	q = what_of(c);
 	status_add(c->a->status, STATUS_computed, 1);
 	if (answers_check(&q, &r) != RC_OK || r != NULL)
 		return r;
 	if (expired(c))
 		return out_of_date(c);
-	return answers_get(c->a->answers, &q, &c->size);
+	r = answers_quick(c->a->answers, &q, &c->size, &heavy);
+	return heavy ? post_heavy(c) : r;
 }
 
 /* What may be asked of a path; a preflight (CORS) is told what a page may send. */
@@ -208,38 +335,7 @@ static struct http_reply *dispatch(struct call *c)
 	return c->to.target == TARGET_MAP ? get_map(c) : post(c);
 }
 
-/* Lets web pages read it, if they may. */
-static struct http_reply *dress(const struct alto_http *a, const char *allow,
-                                struct http_reply *r)
-{
-	enum rc rc = RC_OK;
-
-	if (r == NULL)
-		return NULL;
-	if (cors_by_origin(a->cors))
-		rc = http_reply_header(r, "Vary", "Origin");
-	if (rc == RC_OK)
-		rc = cors_put(allow, r);
-	if (rc == RC_OK)
-		return r;
-	http_reply_unref(r);
-	return NULL;
-}
-
 /* the handler */
-
-static void count(const struct call *c, unsigned status)
-{
-	struct status *st = c->a->status;
-
-	status_add(st, STATUS_http_requests, 1);
-	if (status == 304)
-		status_add(st, STATUS_http_not_modified, 1);
-	else if (status >= 400)
-		status_add(st, STATUS_http_errors, 1);
-	else if (strcmp(c->rq->method, "HEAD") != 0)
-		status_add(st, STATUS_http_bytes, c->size);
-}
 
 static struct http_reply *on_request(const struct http_request *rq, void *arg)
 {
@@ -256,13 +352,13 @@ static struct http_reply *on_request(const struct http_request *rq, void *arg)
 	                     ? http_header(rq, "Origin") : NULL);
 	c.size = 0;
 	c.dressed = false;
+	c.later = NULL;
 	r = dispatch(&c);
-	if (!c.dressed)
-		r = dress(a, c.allow, r);
-	count(&c, r != NULL ? http_reply_status(r) : 500);
+	if (c.later == NULL)
+		return finish(&c, r);
 	catalog_unref(c.catalog);
 	snapshot_unref(c.s);
-	return r;
+	return NULL;
 }
 
 static struct http_reply *on_refuse(unsigned status, void *arg)
@@ -302,6 +398,7 @@ static void destroy(struct alto_http *a)
 {
 	if (a == NULL)
 		return;
+	heavy_free(a->heavy);
 	replies_free(a->replies);
 	answers_free(a->answers);
 	callers_free(a->callers);
@@ -321,8 +418,9 @@ static enum rc make_parts(struct alto_http *a,
 		rc = answers_new(&(struct answers_config){
 			.answer_max = cfg->answer_max,
 			.answers_max = cfg->answers_max,
-			.callers = a->callers, .status = a->status },
-			&a->answers);
+			.status = a->status }, &a->answers);
+	if (rc == RC_OK)
+		rc = heavy_new(&a->heavy);
 	if (rc == RC_OK)
 		rc = replies_new(&(struct replies_config){
 			.heartbeat = cfg->heartbeat,

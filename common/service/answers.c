@@ -19,7 +19,6 @@
 struct answers {
 	size_t answer_max;
 	uint64_t answers_max;
-	struct callers *callers;
 	struct status *status;
 	_Atomic uint64_t held;
 };
@@ -139,7 +138,7 @@ enum rc answers_check(const struct answers_ask *q, struct http_reply **out)
 
 /* refusing */
 
-static struct http_reply *busy(struct answers *a)
+struct http_reply *answers_busy(struct answers *a)
 {
 	status_add(a->status, STATUS_computed_put_off, 1);
 	return refusal_unavailable(BUSY_RETRY_S,
@@ -266,16 +265,13 @@ static struct http_reply *reply_with(const struct answers_ask *q,
 static enum rc compute(struct answers *a, const struct answers_ask *q,
                        const struct ask *ask, size_t share, struct held **out)
 {
-	char caller[CALLER_TEXT_MAX + 1] = "";
 	struct buf body = BUF_INIT(share);
-	struct ask_endpoint self = { .text = caller };
+	struct ask_endpoint self = { .text = q->caller };
 	struct held *h = malloc(sizeof(*h));
 	enum rc rc = h != NULL ? RC_OK : RC_ENOMEM;
 
-	if (rc == RC_OK && (ask->src.self || ask->dst.self)) {
-		caller_find(a->callers, q->rq, caller);
-		rc = ask_endpoint_read(caller, strlen(caller), &self);
-	}
+	if (rc == RC_OK && (ask->src.self || ask->dst.self))
+		rc = ask_endpoint_read(q->caller, strlen(q->caller), &self);
 	if (rc == RC_OK)
 		rc = answer_write(q->sv, ask, &self, &body);
 	if (rc == RC_OK)
@@ -302,19 +298,33 @@ static struct http_reply *answer(struct answers *a, const struct answers_ask *q,
 	struct held *h = NULL;
 
 	if (share == 0)
-		return busy(a);
+		return answers_busy(a);
 	switch (compute(a, q, ask, share, &h)) {
 	case RC_OK:
 		return reply_with(q, h, size);
 	case RC_ELIMIT:
-		return share < a->answer_max ? busy(a) : too_large(a, q, ask);
+		return share < a->answer_max ? answers_busy(a) : too_large(a, q, ask);
 	default:
 		return NULL;
 	}
 }
 
-struct http_reply *answers_get(struct answers *a, const struct answers_ask *q,
-                               uint64_t *size)
+/* Bytes of a network map are worth more than what else is counted: nothing is
+ * computed for them. */
+static bool is_quick(const struct service *sv, const struct ask *ask)
+{
+	uint64_t bytes = 0;
+
+	if (sv->kind != SERVICE_NETWORK_MAP)
+		return ask_work(ask) <= ANSWERS_QUICK_WORK;
+	for (size_t i = 0; i < ask->src.n; i++)
+		bytes += netmap_row(sv->net, ask->src.pid[i])->row.text_len;
+	return bytes / 16 <= ANSWERS_QUICK_WORK;
+}
+
+/* heavy NULL: it may be. */
+static struct http_reply *get(struct answers *a, const struct answers_ask *q,
+                              uint64_t *size, bool *heavy)
 {
 	struct ask_refusal why;
 	struct http_reply *r = NULL;
@@ -324,7 +334,10 @@ struct http_reply *answers_get(struct answers *a, const struct answers_ask *q,
 	*size = 0;
 	switch (ask_read(q->sv, q->rq->body, q->rq->len, &ask, &why)) {
 	case RC_OK:
-		r = answer(a, q, ask, size);
+		if (heavy != NULL && !is_quick(q->sv, ask))
+			*heavy = true;
+		else
+			r = answer(a, q, ask, size);
 		break;
 	case RC_ERULE:
 		r = refused(a, &why);
@@ -336,6 +349,20 @@ struct http_reply *answers_get(struct answers *a, const struct answers_ask *q,
 	return r;
 }
 
+struct http_reply *answers_get(struct answers *a, const struct answers_ask *q,
+                               uint64_t *size)
+{
+	return get(a, q, size, NULL);
+}
+
+struct http_reply *answers_quick(struct answers *a,
+                                 const struct answers_ask *q, uint64_t *size,
+                                 bool *heavy)
+{
+	*heavy = q->rq->len > ANSWERS_QUICK_BODY;
+	return *heavy ? NULL : get(a, q, size, heavy);
+}
+
 enum rc answers_new(const struct answers_config *cfg, struct answers **out)
 {
 	struct answers *a = calloc(1, sizeof(*a));
@@ -345,7 +372,6 @@ enum rc answers_new(const struct answers_config *cfg, struct answers **out)
 	a->answers_max = cfg->answers_max;
 	a->answer_max = cfg->answer_max < cfg->answers_max ? cfg->answer_max :
 		(size_t)cfg->answers_max;
-	a->callers = cfg->callers;
 	a->status = cfg->status;
 	atomic_init(&a->held, 0);
 	*out = a;

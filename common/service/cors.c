@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define EXPOSED "ALTO-Proof, ALTO-Push, ALTO-Resource, ALTO-State, " \
 	"ALTO-Status, Accept-Ranges, Content-Encoding, Content-Range, Date, " \
@@ -50,7 +49,8 @@ bool cors_by_origin(const struct cors *c)
 	return c->n > 0 && !c->any;
 }
 
-/* Scheme and host have no case; a browser writes them in lower case. */
+/* Serialised origins are in lower case (RFC 6454 s6.2), so bytes decide. What is
+ * echoed is ours: nothing of a request gets into the reply. */
 const char *cors_allow(const struct cors *c, const char *origin)
 {
 	if (c->any)
@@ -58,8 +58,8 @@ const char *cors_allow(const struct cors *c, const char *origin)
 	if (origin == NULL)
 		return NULL;
 	for (size_t i = 0; i < c->n; i++)
-		if (strcasecmp(c->origin[i], origin) == 0)
-			return origin;
+		if (strcmp(c->origin[i], origin) == 0)
+			return c->origin[i];
 	return NULL;
 }
 

@@ -12,7 +12,8 @@
 
 struct cors;
 
-/* Copies. No origins: no page may. RC_ENOMEM. */
+/* Copies. No origins: no page may. Each as a browser writes it, in lower case (RFC
+ * 6454 s6.2): bytes are compared. RC_ENOMEM. */
 MUST_CHECK enum rc cors_new(const char *const *origins, size_t n,
                             struct cors **out);
 void cors_free(struct cors *c);				/* NULL is fine */
@@ -22,7 +23,7 @@ void cors_free(struct cors *c);				/* NULL is fine */
 bool cors_by_origin(const struct cors *c);
 
 /* What Access-Control-Allow-Origin must say to a request with this Origin (NULL:
- * none sent): NULL nothing, "*", or origin itself. */
+ * none sent): NULL nothing, "*", or the origin as it is listed (lent by c). */
 const char *cors_allow(const struct cors *c, const char *origin);
 
 /* Adds what a page needs to read the reply and all of its headers. allow as

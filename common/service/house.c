@@ -60,10 +60,10 @@ static void on_published(struct house *h, struct msg_published *m)
 
 	if (rc != RC_OK)
 		log_error("push", "cannot take a publication: %s", rc_text(rc));
+	report_turn(&h->report, m->next);
 	snapshot_ref(m->next);
 	snapshot_unref(h->head);
 	h->head = m->next;
-	h->report.head = h->head;
 	if (h->cfg.writer.published)
 		h->cfg.writer.published(h->cfg.writer.arg, h->head);
 	alto_http_turn(h->http);
@@ -240,7 +240,7 @@ static enum rc open_state(struct house *h, struct diag *d)
 		rc = RC_OK;
 	if (rc == RC_OK && back.snapshot) {
 		h->head = snapshot_ref(back.snapshot);
-		h->report.head = h->head;
+		report_turn(&h->report, h->head);
 		rc = publish_restored(&h->publish, h->head);
 	}
 	if (rc == RC_OK && back.snapshot)
@@ -372,10 +372,12 @@ static enum rc open_alto(struct house *h, struct diag *d)
 		rc = alto_http_start(&cfg, d, &h->http);
 	free(origins);
 	free(forwarders);
-	if (rc == RC_OK)
-		uri_of("http", cfg.http.addr, alto_http_port(h->http), "",
-		       h->report.http, sizeof(h->report.http));
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	uri_of("http", cfg.http.addr, alto_http_port(h->http), "",
+	       h->report.http, sizeof(h->report.http));
+	h->report.clients = h->http;
+	return RC_OK;
 }
 
 static enum rc open_admin(struct house *h, struct diag *d)
@@ -511,6 +513,7 @@ static void close_all(struct run *r)
 	loop_timer_free(r->watchdog);
 	loop_free(h->loop);
 	journal_close(h->journal);
+	report_turn(&h->report, NULL);
 	snapshot_unref(h->head);
 	publish_end(&h->publish);
 	slot_free(h->slot);

@@ -1,12 +1,63 @@
 /* Status and readiness as JSON; the metrics are in report_metrics.c. */
 #include "common/service/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/vtag.h"
+#include "common/service/alto_http.h"
 #include "common/service/member.h"
 #include "common/service/report_sub.h"
+#include "common/wire/media.h"
 #include "common/wire/state_json.h"
+
+/* Of a property map: the objects two levels down. Its text is canonical and can be
+ * large, so it is read as it stands. */
+static size_t count_entities(const struct resource *r)
+{
+	bool text = false, escaped = false;
+	size_t found = 0, len, depth = 0;
+	uint64_t off = 0;
+	char part[8192];
+
+	while ((len = resource_read(r, off, part, sizeof(part))) > 0) {
+		off += len;
+		for (size_t i = 0; i < len; i++) {
+			char c = part[i];
+
+			if (text && (escaped || c == '\\'))
+				escaped = !escaped;
+			else if (c == '"')
+				text = !text;
+			else if (!text && c == '{')
+				found += depth++ == 2;
+			else if (!text && c == '}')
+				depth--;
+		}
+	}
+	return found;
+}
+
+void report_turn(struct report *r, struct snapshot *next)
+{
+	size_t n = next ? snapshot_count(next) : 0;
+	size_t *entities = n ? calloc(n, sizeof(*entities)) : NULL;
+
+	for (size_t i = 0; entities && i < n; i++) {
+		struct resource *res = snapshot_at(next, i);
+		const struct resource_name *name = resource_name(res);
+		long old = r->entities ? snapshot_find(r->head, name->id) : -1;
+
+		if (strcmp(name->type, MEDIA_PROPERTY_MAP) != 0)
+			continue;
+		entities[i] = old >= 0 &&
+		              snapshot_at(r->head, (size_t)old) == res ?
+		              r->entities[old] : count_entities(res);
+	}
+	free(r->entities);
+	r->entities = entities;
+	r->head = next;
+}
 
 const char *report_freshness(const struct state *st, unsigned heartbeat,
                              int64_t now, int64_t *age)
@@ -48,6 +99,23 @@ static void put_log(const struct push *p, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* What the clients' listener has open, and what it refused by itself. */
+static void put_clients(const struct alto_http *a, struct buf *b)
+{
+	struct http_counts c;
+
+	alto_http_counts(a, &c);
+	member_begin(b, "clients", '{');
+	member_count(b, "connections", alto_http_conns(a));
+	member_count(b, "refused-connections", c.refused_conns);
+	member_count(b, "refused-address", c.refused_address);
+	member_count(b, "refused-bodies", c.refused_bodies);
+	member_count(b, "timeouts", c.timeouts);
+	member_count(b, "too-large", c.too_large);
+	member_count(b, "malformed", c.malformed);
+	buf_putc(b, '}');
+}
+
 static void put_resource(const struct report *rep, size_t i, struct buf *b)
 {
 	const struct resource *r = snapshot_at(rep->head, i);
@@ -74,6 +142,8 @@ static void put_resource(const struct report *rep, size_t i, struct buf *b)
 	} else if (cost) {
 		member_count(b, "pids", costmap_pids(cost));
 		member_count(b, "cells", costmap_cells(cost));
+	} else if (rep->entities && strcmp(n->type, MEDIA_PROPERTY_MAP) == 0) {
+		member_count(b, "entities", rep->entities[i]);
 	}
 	buf_putc(b, '}');
 }
@@ -234,6 +304,8 @@ void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
 	member_count(dst, "snapshots-alive", snapshots_alive());
 	if (r->subscribers)
 		put_log(r->subscribers, dst);
+	if (r->clients)
+		put_clients(r->clients, dst);
 	put_resources(r, dst);
 	if (r->subscribers) {
 		member_begin(dst, "subscribers", '[');

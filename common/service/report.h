@@ -13,13 +13,18 @@
 #include "common/service/push.h"
 #include "common/service/status.h"
 
+struct alto_http;
+
 struct report {
 	const char *role;		/* "server", "proxy" */
 	const char *version;
 	/* Listeners, as URIs; "" none. */
 	char http[256], push[IRD_URI_MAX + 1], admin[256];
 	struct snapshot *head;		/* of the last message, or NULL */
+	size_t *entities;		/* for each resource of head, 0 if it is
+					 * no property map; NULL: not counted */
 	const struct push *subscribers;	/* NULL: no listener */
+	const struct alto_http *clients;	/* NULL: no listener */
 	struct status *status;
 	unsigned heartbeat;
 	/* Is the resource overridden by the operator? May be NULL. */
@@ -31,6 +36,10 @@ struct report {
  * signed. */
 const char *report_freshness(const struct state *st, unsigned heartbeat,
                              int64_t now, int64_t *age);
+
+/* Borrows next as the new head and counts what is new in it; the head before must
+ * still be there. NULL: lets go of everything. */
+void report_turn(struct report *r, struct snapshot *next);
 
 void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
                    struct buf *dst);	/* one JSON object */

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "common/core/vtag.h"
+#include "common/service/alto_http.h"
 #include "common/service/report_sub.h"
+#include "common/wire/media.h"
 
 /* type: "counter", "gauge". The name of a counter ends in _total. */
 static void metric(struct buf *b, const char *name, const char *type,
@@ -136,8 +138,9 @@ static void entries(struct buf *b, const struct resource *r, const char *kind,
 	           resource_name(r)->id, kind, n);
 }
 
-static void map_entries(const struct resource *r, struct buf *b)
+static void map_entries(const struct report *rep, size_t i, struct buf *b)
 {
+	const struct resource *r = snapshot_at(rep->head, i);
 	const struct netmap *net = resource_net(r);
 	const struct costmap *cost = resource_cost(r);
 
@@ -147,12 +150,16 @@ static void map_entries(const struct resource *r, struct buf *b)
 	} else if (cost) {
 		entries(b, r, "pids", costmap_pids(cost));
 		entries(b, r, "cells", costmap_cells(cost));
+	} else if (rep->entities &&
+	           strcmp(resource_name(r)->type, MEDIA_PROPERTY_MAP) == 0) {
+		entries(b, r, "entities", rep->entities[i]);
 	}
 }
 
 /* All samples of a metric have to stand together. */
-static void map_metrics(const struct snapshot *s, struct buf *b)
+static void map_metrics(const struct report *r, struct buf *b)
 {
+	const struct snapshot *s = r->head;
 	static const char version[] = "alto_map_version";
 	static const char bytes[] = "alto_map_bytes";
 	size_t n = snapshot_count(s);
@@ -171,7 +178,7 @@ static void map_metrics(const struct snapshot *s, struct buf *b)
 			         (double)resource_size(snapshot_at(s, i)));
 	metric(b, "alto_map_entries", "gauge", "What a map consists of");
 	for (size_t i = 0; i < n; i++)
-		map_entries(snapshot_at(s, i), b);
+		map_entries(r, i, b);
 }
 
 static void head_metrics(const struct report *r, int64_t now, struct buf *b)
@@ -195,7 +202,7 @@ static void head_metrics(const struct report *r, int64_t now, struct buf *b)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		labelled(b, freshness, "state", all[i],
 		         strcmp(is, all[i]) == 0);
-	map_metrics(r->head, b);
+	map_metrics(r, b);
 }
 
 struct sub_totals {
@@ -247,6 +254,28 @@ static void subscriber_metrics(const struct report *r, uint64_t mono_ms,
 	      (double)count);
 	gauge(b, "alto_log_bytes", "Bytes of updates kept for subscribers",
 	      (double)bytes);
+}
+
+/* What the listener has open, and what it refused by itself. */
+static void client_metrics(const struct alto_http *a, struct buf *b)
+{
+	struct http_counts c;
+
+	alto_http_counts(a, &c);
+	gauge(b, "alto_http_connections", "Connections of clients that are "
+	      "open", alto_http_conns(a));
+	counter(b, "alto_http_refused_connections_total",
+	        "Connections over http.connections", (double)c.refused_conns);
+	counter(b, "alto_http_refused_address_total", "Connections over "
+	        "http.connections-per-address", (double)c.refused_address);
+	counter(b, "alto_http_refused_bodies_total", "Requests put off: too "
+	        "many bytes of bodies at once", (double)c.refused_bodies);
+	counter(b, "alto_http_timeouts_total", "Requests begun and not "
+	        "complete in time", (double)c.timeouts);
+	counter(b, "alto_http_too_large_total",
+	        "Requests with a body over http.request", (double)c.too_large);
+	counter(b, "alto_http_malformed_total",
+	        "Requests that are not HTTP/1.1", (double)c.malformed);
 }
 
 static void upstream_metrics(const struct status_upstream *u, struct buf *b)
@@ -333,6 +362,8 @@ void report_metrics(const struct report *r, int64_t now, uint64_t mono_ms,
 		head_metrics(r, now, dst);
 	if (r->subscribers)
 		subscriber_metrics(r, mono_ms, dst);
+	if (r->clients)
+		client_metrics(r->clients, dst);
 	if (status_get_upstream(r->status, &u))
 		upstream_metrics(&u, dst);
 	close_metrics(r->status, dst);

@@ -32,6 +32,7 @@
 	X(http_bytes, "Body bytes queued on the client listener") \
 	X(computed, "Requests to services that compute their answers") \
 	X(computed_refused, "Of these, refused with an ALTO error code") \
+	X(computed_heavy, "Of these, handed to the thread for long ones") \
 	X(computed_put_off, "Of these, put off: too many answers at once") \
 	X(coded_bodies, "Bodies of full maps coded with gzip or zstd") \
 	X(coded_bytes, "Bytes that these came to")

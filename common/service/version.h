@@ -18,7 +18,7 @@
 #include "common/service/blob.h"
 #include "common/wire/httpfield.h"
 
-#define VERSION_FLAT_MAX (8u << 20)
+#define VERSION_FLAT_MAX (16u << 20)
 #define VERSION_NEVER INT64_MIN
 #define ETAG_MAX (TAG_HEX + 16)
 

@@ -15,7 +15,7 @@
 #include "common/wire/number.h"
 #include "common/wire/scan_text.h"
 
-#define BLOCK 512u			/* destinations */
+#define BLOCK (16 * FILTER_LANES)	/* destinations */
 #define COLUMNS_MAX (SERVICE_TYPES_MAX + FILTER_TESTS_MAX)
 #define KEYS_MAX (256u << 20)		/* bytes of names of an axis */
 #define CHUNK 4096u
@@ -103,6 +103,7 @@ struct answer {
 	const struct ask *ask;
 	struct axis src, dst;
 	double *cost;
+	uint8_t given[BLOCK];			/* 1: in the answer */
 	struct ranks *ranks[COLUMNS_MAX];	/* NULL where not ranked */
 	struct out out;
 };
@@ -193,21 +194,27 @@ static void gather_all(struct answer *w, uint32_t src, size_t first, size_t n)
 	}
 }
 
-/* Is pair i of the block in the answer? One without any cost to show is not,
- * whatever its tests say. */
-static bool is_given(const struct answer *w, size_t i)
+/* Which of FILTER_LANES pairs are in the answer? One without any cost to show is
+ * not, whatever its tests say. */
+static void find_lanes(const struct ask *a, const double *cost,
+                       uint8_t given[FILTER_LANES])
 {
-	const struct ask *a = w->ask;
-	double cost[COLUMNS_MAX];
-	bool some = false;
+	uint8_t some[FILTER_LANES] = { 0 };
 
-	for (size_t k = 0; k < a->n_shown && !some; k++)
-		some = !isnan(w->cost[k * BLOCK + i]);
-	if (!some || !a->filter.n_tests)
-		return some;
-	for (size_t k = 0; k < a->n_columns; k++)
-		cost[k] = w->cost[k * BLOCK + i];
-	return filter_passes(&a->filter, cost);
+	filter_lanes(&a->filter, cost, BLOCK, given);
+	for (size_t k = 0; k < a->n_shown; k++, cost += BLOCK)
+		for (size_t i = 0; i < FILTER_LANES; i++)
+			some[i] = (uint8_t)(some[i] | !isnan(cost[i]));
+	for (size_t i = 0; i < FILTER_LANES; i++)
+		given[i] &= some[i];
+}
+
+/* Which of the n pairs in the block are? false: none. */
+static bool find_given(struct answer *w, size_t n)
+{
+	for (size_t i = 0; i < n; i += FILTER_LANES)
+		find_lanes(w->ask, w->cost + i, w->given + i);
+	return memchr(w->given, 1, n) != NULL;
 }
 
 static void out_pair(struct answer *w, size_t i)
@@ -237,8 +244,10 @@ static void out_source(struct answer *w, size_t s, bool *begun)
 	     first += n) {
 		n = block_size(&w->dst, first);
 		gather_all(w, w->src.pid[s], first, n);
+		if (!find_given(w, n))
+			continue;
 		for (size_t i = 0; i < n; i++) {
-			if (!is_given(w, i))
+			if (!w->given[i])
 				continue;
 			if (!some && *begun)
 				out_char(o, ',');
@@ -326,7 +335,8 @@ static enum rc prepare(struct answer *w, const struct ask_endpoint *self)
 		rc = axis_make(w->sv, &a->dst, self, &w->dst);
 	if (rc != RC_OK)
 		return rc;
-	w->cost = malloc(a->n_columns * BLOCK * sizeof(*w->cost));
+	/* All is read, also what is behind the last destination. */
+	w->cost = calloc(a->n_columns * BLOCK, sizeof(*w->cost));
 	if (!w->cost)
 		return RC_ENOMEM;
 	for (size_t k = 0; rc == RC_OK && k < a->n_columns; k++)

@@ -16,9 +16,10 @@
 #include "common/core/prefix.h"
 #include "common/wire/service.h"
 
-/* Pairs times (columns + tests) in one request; a full map of 25 M pairs with
- * a few tests passes. */
+/* What one request may come to, see ask_work(): a full map of 25 M pairs with a
+ * few tests passes, and nothing takes longer than a second or so. */
 #define ASK_WORK_MAX 268435456u
+#define ASK_WORK_RANKED 8u	/* a column that is ranked, in others */
 
 struct ask_endpoint {
 	const char *text;		/* as the client wrote it, printable */
@@ -68,6 +69,10 @@ MUST_CHECK enum rc ask_read(const struct service *sv, const char *body,
                             size_t len, struct ask **out,
                             struct ask_refusal *why);
 void ask_free(struct ask *a);				/* NULL is fine */
+
+/* Costs: pairs times (columns + tests); properties: endpoints times properties;
+ * network maps: the PIDs. */
+uint64_t ask_work(const struct ask *a);
 
 /* A typed address "ipv4:192.0.2.1" (RFC 7285 s10.4); text is kept, not copied.
  * RC_ESYNTAX: no address of a type that is known. */

@@ -243,17 +243,31 @@ static enum rc read_props(struct ask_part *p)
 	return rc;
 }
 
-/* Pairs times what is done for each. */
-static enum rc check_work(struct ask_part *p, const char *field)
+static uint64_t per_pair(const struct ask *a)
 {
-	const struct ask *a = p->ask;
+	uint64_t n = a->n_columns + a->filter.n_tests;
+
+	for (size_t k = 0; k < a->n_columns; k++)
+		if (a->columns[k]->ranked)
+			n += ASK_WORK_RANKED - 1;
+	return n;
+}
+
+uint64_t ask_work(const struct ask *a)
+{
 	uint64_t n = a->src.self ? 1 : a->src.n;
 
-	if (p->sv->kind == SERVICE_ENDPOINT_PROPERTY)
-		n *= a->n_props;
-	else
-		n *= (a->dst.self ? 1 : a->dst.n) *
-		     (a->n_columns + a->filter.n_tests);
+	if (a->n_props > 0)
+		return n * a->n_props;
+	if (a->n_columns == 0)
+		return n;
+	return n * (a->dst.self ? 1 : a->dst.n) * per_pair(a);
+}
+
+static enum rc check_work(struct ask_part *p, const char *field)
+{
+	uint64_t n = ask_work(p->ask);
+
 	if (n <= ASK_WORK_MAX)
 		return RC_OK;
 	return ask_refuse_value(p->why, field, NULL, "this asks for %llu "
