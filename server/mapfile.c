@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/core/costmap.h"
+#include "common/wire/netmap_json.h"
 #include "common/wire/scan.h"
 
 enum rc mapfile_open(const char *path, uint64_t max, struct mapfile *f,
@@ -132,4 +134,61 @@ enum rc mapfile_slurp(const char *path, struct buf *dst, struct diag *d)
 	if (f.failed)
 		rc = diag_set(d, RC_EIO, "%s", strerror(errno));
 	return mapfile_close(&f, rc, d);
+}
+
+/* ---- warnings -------------------------------------------------------------- */
+
+/* RFC 9439 s3.2: what follows the colon of a metric, as in "delay-ow:p99.9". */
+static bool is_statistic(const char *s)
+{
+	static const char *const words[] = {
+		"cur", "min", "max", "median", "mean", "stddev", "stdvar"
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return s[0] == 'p' && s[1] &&
+	       s[1 + strspn(s + 1, "0123456789.")] == '\0';
+}
+
+/* RFC 7285 s10.6.1: registered there, by RFC 9439 or by RFC 9275, or private. */
+static bool is_registered(const char *metric)
+{
+	static const char *const plain[] = { "routingcost", "ane-path" };
+	static const char *const measured[] = {
+		"delay-ow", "delay-rt", "delay-variation", "lossrate",
+		"hopcount", "tput", "bw-residual", "bw-available"
+	};
+	size_t len = strcspn(metric, ":");
+
+	if (strncmp(metric, "priv:", 5) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (strcmp(metric, plain[i]) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(measured) / sizeof(measured[0]); i++)
+		if (strlen(measured[i]) == len &&
+		    memcmp(metric, measured[i], len) == 0)
+			return !metric[len] || is_statistic(metric + len + 1);
+	return false;
+}
+
+void mapfile_warn(const char *path, const struct map_notes *n,
+                  const struct costmap *cost, struct buf *warnings)
+{
+	const char *metric = cost ? costmap_meta(cost)->metric : "";
+
+	if (n->dropped_members)
+		buf_printf(warnings, "%s: %zu member%s not of RFC 7285 dropped, "
+		           "the first is \"%s\"\n", path, n->dropped_members,
+		           n->dropped_members == 1 ? "" : "s", n->first_dropped);
+	if (n->repeats)
+		buf_printf(warnings, "%s: %zu prefix%s stood twice in a PID\n",
+		           path, n->repeats, n->repeats == 1 ? "" : "es");
+	if (cost && !is_registered(metric))
+		buf_printf(warnings, "%s: /meta/cost-type/cost-metric: \"%s\" "
+		           "is no registered metric: one of one's own is "
+		           "\"priv:%s\" (RFC 7285 s10.6.1)\n", path, metric,
+		           metric);
 }

@@ -16,6 +16,9 @@
 #include "common/core/resource.h"
 #include "common/sys/file.h"
 
+struct costmap;
+struct map_notes;		/* netmap_json.h */
+
 #define SOURCE_FILE_MAX (4ull << 30)	/* bytes of a map file */
 
 struct mapfile {
@@ -43,5 +46,11 @@ MUST_CHECK enum rc mapfile_kind(const char *path, enum resource_kind *kind,
 /* The whole file into dst. RC_ELIMIT: over what dst may hold. */
 MUST_CHECK enum rc mapfile_slurp(const char *path, struct buf *dst,
                                  struct diag *d);
+
+/* A line for each thing in the file that is taken, but not as it should be: what
+ * its reader noted, and the metric of a cost map (NULL: it is none) when it is
+ * neither registered nor private. */
+void mapfile_warn(const char *path, const struct map_notes *n,
+                  const struct costmap *cost, struct buf *warnings);
 
 #endif

@@ -175,7 +175,7 @@ static enum rc reload(struct publisher *p, bool force, struct release *r,
 	*published = false;
 	if (rc != RC_OK)
 		return rc;
-	if (!source_default(p->o.source))
+	if (!source_default(p->o.source, NULL))
 		rc = diag_set(&d, RC_ERULE, "no network map among the maps (RFC "
 		              "7285 s9.2.3)");
 	if (rc == RC_OK)
@@ -496,6 +496,25 @@ static enum rc release_settings(struct publisher *p, bool *published,
 	return rc;
 }
 
+/* Of several network maps none is marked: say which it is. */
+static void warn_default(const struct publisher *p)
+{
+	const struct source *s = p->o.source;
+	const char *id = source_default(s, p->o.now);
+	bool marked = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct resource *r = snapshot_get(p->o.now, s->maps[i].id);
+
+		marked = marked || s->maps[i].is_default;
+		n += r && resource_kind(r) == RESOURCE_NETMAP;
+	}
+	if (n > 1 && !marked)
+		log_warn("maps", "%zu network maps, and none has default = "
+		         "true: the first, \"%s\", is the default one", n, id);
+}
+
 /* Said once, at the start: the set of maps is the configuration's. */
 static void warn_set(const struct publisher *p)
 {
@@ -513,6 +532,7 @@ static void warn_set(const struct publisher *p)
 		log_warn("maps", "no cost map %sis served; RFC 7285 s9.2.2 asks "
 		         "for one with metric routingcost", any ?
 		         "with metric routingcost " : "");
+	warn_default(p);
 }
 
 /* Files that are wrong do not stop a server that has a journal. */

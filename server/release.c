@@ -356,7 +356,7 @@ static enum rc release_new(size_t n, struct release *r)
 enum rc release_files(struct origin *o, struct release *r, struct diag *d)
 {
 	const struct source *s = o->source;
-	const char *net = source_default(s);
+	const char *net = source_default(s, NULL);
 	enum rc rc = release_new(s->n + 1, r);
 
 	if (rc != RC_OK)
@@ -372,7 +372,7 @@ enum rc release_again(struct origin *o, struct release *r, struct diag *d)
 {
 	size_t n = 0;
 	enum rc rc = release_new(snapshot_count(o->now), r);
-	const char *net = NULL;
+	const char *net = source_default(o->source, o->now);
 
 	for (size_t i = 0; rc == RC_OK && i < snapshot_count(o->now); i++) {
 		struct resource *res = snapshot_at(o->now, i);
@@ -380,16 +380,13 @@ enum rc release_again(struct origin *o, struct release *r, struct diag *d)
 		if (is_directory(res))
 			continue;
 		r->res[++n] = resource_ref(res);
+		/* None that is configured is published yet. */
 		if (resource_kind(res) == RESOURCE_NETMAP && !net)
 			net = resource_name(res)->id;
 	}
 	if (rc != RC_OK)
 		return rc;
 	r->n = n + 1;
-	for (size_t i = 0; i < o->source->n; i++)
-		if (o->source->maps[i].is_default &&
-		    snapshot_get(o->now, o->source->maps[i].id))
-			net = o->source->maps[i].id;
 	return net ? build_ird(o, r, net, d) : RC_ENOENT;
 }
 

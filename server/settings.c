@@ -66,6 +66,19 @@ static const struct { const char *suffix, *setting; } computed[] = {
 	{ ":endpoint-cost", "services.endpoint-cost" },
 };
 
+/* Is id among the first n of a list? */
+static bool stands(const struct conf *c, const char *list, size_t n,
+                   const char *id)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *other = conf_list_str(c, list, i, "id");
+
+		if (other && strcmp(other, id) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* An id that a service will have, whatever the files say. The kind of the map that
  * it is named after is not known yet, but nobody calls a map so by accident. */
 static void check_computed(const struct conf *c, const char *list, size_t i,
@@ -80,7 +93,9 @@ static void check_computed(const struct conf *c, const char *list, size_t i,
 		const char *map = conf_list_str(c, "maps", k, "id");
 		size_t len = map ? strlen(map) : 0;
 
-		if (!map || strncmp(id, map, len) != 0)
+		/* One that stands twice has its services once. */
+		if (!map || strncmp(id, map, len) != 0 ||
+		    stands(c, "maps", k, map))
 			continue;
 		for (size_t s = 0; s < sizeof(computed) / sizeof(computed[0]);
 		     s++)
@@ -94,7 +109,8 @@ static void check_computed(const struct conf *c, const char *list, size_t i,
 	}
 }
 
-/* An id of a map or a link: right, and not taken by one before it in a list. */
+/* An id of a map or a link: right, and not taken by a map, or one before it in its
+ * list, or a service. Each clash is said once. */
 static void check_id(const struct conf *c, const char *list, size_t i,
                      struct buf *errors)
 {
@@ -106,14 +122,15 @@ static void check_id(const struct conf *c, const char *list, size_t i,
 		conf_blame(c, errors, list, (long)i, "id",
 		           "not a resource-id (1 to 64 letters, digits or "
 		           "-:@_; RFC 7285 s10.2)");
-	for (size_t k = 0; k < i; k++) {
-		const char *other = conf_list_str(c, list, k, "id");
-
-		if (other && strcmp(other, id) == 0)
-			conf_blame(c, errors, list, (long)i, "id",
-			           "\"%s\" stands twice", id);
-	}
-	check_computed(c, list, i, errors);
+	if (stands(c, list, i, id))
+		conf_blame(c, errors, list, (long)i, "id",
+		           "\"%s\" stands twice", id);
+	else if (strcmp(list, "maps") != 0 &&
+	         stands(c, "maps", conf_list_count(c, "maps"), id))
+		conf_blame(c, errors, list, (long)i, "id", "\"%s\" is a map's",
+		           id);
+	else
+		check_computed(c, list, i, errors);
 }
 
 static void check_maps(const struct conf *c, struct buf *errors)
@@ -132,7 +149,6 @@ static void check_maps(const struct conf *c, struct buf *errors)
 static void check_directories(const struct conf *c, struct buf *errors)
 {
 	for (size_t i = 0; i < conf_list_count(c, "directories"); i++) {
-		const char *id = conf_list_str(c, "directories", i, "id");
 		const char *uri = conf_list_str(c, "directories", i, "uri");
 
 		check_id(c, "directories", i, errors);
@@ -142,13 +158,6 @@ static void check_directories(const struct conf *c, struct buf *errors)
 		if (uri && strlen(uri) > IRD_URI_MAX)
 			conf_blame(c, errors, "directories", (long)i, "uri",
 			           "longer than %d bytes", IRD_URI_MAX);
-		for (size_t k = 0; id && k < conf_list_count(c, "maps"); k++) {
-			const char *map = conf_list_str(c, "maps", k, "id");
-
-			if (map && strcmp(map, id) == 0)
-				conf_blame(c, errors, "directories", (long)i,
-				           "id", "\"%s\" is a map's", id);
-		}
 	}
 }
 

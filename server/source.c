@@ -23,6 +23,7 @@ enum rc source_new(const struct conf *c, struct source **out)
 
 	if (!s)
 		return rc;
+	s->conf = c;
 	s->n = conf_list_count(c, "maps");
 	s->maps = calloc(s->n, sizeof(*s->maps));
 	if (s->maps)
@@ -73,13 +74,16 @@ void source_taken(struct source *s)
 	source_drop(s);
 }
 
-const char *source_default(const struct source *s)
+const char *source_default(const struct source *s,
+                           const struct snapshot *held)
 {
 	const char *first = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct resource *r = s->maps[i].next;
 
+		if (!r && held)
+			r = snapshot_get(held, s->maps[i].id);
 		if (!r || resource_kind(r) != RESOURCE_NETMAP)
 			continue;
 		if (s->maps[i].is_default)
@@ -91,18 +95,6 @@ const char *source_default(const struct source *s)
 }
 
 /* ---- one map --------------------------------------------------------------- */
-
-static void note(struct buf *warnings, const struct source_map *m,
-                 const struct map_notes *n)
-{
-	if (n->dropped_members)
-		buf_printf(warnings, "%s: %zu member%s not of RFC 7285 dropped, "
-		           "the first is \"%s\"\n", m->file, n->dropped_members,
-		           n->dropped_members == 1 ? "" : "s", n->first_dropped);
-	if (n->repeats)
-		buf_printf(warnings, "%s: %zu prefix%s stood twice in a PID\n",
-		           m->file, n->repeats, n->repeats == 1 ? "" : "es");
-}
 
 /* Where in the file; before the text, which then stays. */
 static struct diag *at(struct diag *d, const char *pointer)
@@ -208,7 +200,8 @@ static enum rc parse_map(struct source *s, struct source_map *m,
 		     parse_cost(s, m, scan, held, &notes, d);
 	scan_free(scan);
 	rc = mapfile_close(&f, rc, d);
-	note(warnings, m, &notes);
+	mapfile_warn(m->file, &notes, rc == RC_OK ? resource_cost(m->next) :
+	                                            NULL, warnings);
 	return rc;
 }
 
@@ -473,29 +466,41 @@ static enum rc check_props(const struct source_map *m, json_t *owners,
 	return rc;
 }
 
-static enum rc check_ordinal(const struct source_map *m, struct diag *d)
+/* Settings that are for another kind of map; the place in the settings is said. */
+static enum rc check_settings(const struct source *s, size_t i,
+                              struct buf *errors)
 {
+	const struct source_map *m = &s->maps[i];
 	const struct costmap *cost = resource_cost(m->next);
+	bool ranked = cost &&
+	              strcmp(costmap_meta(cost)->mode, "numerical") == 0;
+	bool net = resource_kind(m->next) == RESOURCE_NETMAP;
 
-	if (!m->ordinal ||
-	    (cost && strcmp(costmap_meta(cost)->mode, "numerical") == 0))
-		return RC_OK;
-	return diag_set(d, RC_ERULE, "ordinal = true is set for \"%s\", which "
-	                "is no numerical cost map: there is nothing to rank",
-	                m->id);
+	if (m->is_default && !net)
+		conf_blame(s->conf, errors, "maps", (long)i, "default", "\"%s\" "
+		           "(%s) is no network map: only one of those can be "
+		           "the default (RFC 7285 s9.2.3)", m->id, m->file);
+	if (m->ordinal && !ranked)
+		conf_blame(s->conf, errors, "maps", (long)i, "ordinal", "\"%s\" "
+		           "(%s) is no numerical cost map: there is nothing to "
+		           "rank", m->id, m->file);
+	return (m->is_default && !net) || (m->ordinal && !ranked) ? RC_ERULE :
+	                                                            RC_OK;
 }
 
 static enum rc check_map(struct source *s, struct source_map *m,
                          const struct snapshot *held, json_t *owners,
                          struct diag *d)
 {
-	enum rc rc = check_ordinal(m, d);
-
-	if (rc == RC_OK && resource_kind(m->next) == RESOURCE_COSTMAP)
-		rc = check_cost(s, m, held, d);
-	else if (rc == RC_OK && resource_kind(m->next) == RESOURCE_DOC)
-		rc = check_props(m, owners, d);
-	return rc;
+	switch (resource_kind(m->next)) {
+	case RESOURCE_COSTMAP:
+		return check_cost(s, m, held, d);
+	case RESOURCE_DOC:
+		return check_props(m, owners, d);
+	case RESOURCE_NETMAP:
+		break;
+	}
+	return RC_OK;
 }
 
 /* The first that is wrong; errors says all. */
@@ -512,6 +517,8 @@ static enum rc check_all(struct source *s, const struct snapshot *held,
 
 		if (!m->next)
 			continue;
+		rc = check_settings(s, i, errors);
+		first = first == RC_OK ? rc : first;
 		rc = check_map(s, m, held, owners, &d);
 		if (rc == RC_OK)
 			continue;

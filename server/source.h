@@ -41,6 +41,7 @@ struct source_map {
 };
 
 struct source {
+	const struct conf *conf;	/* lent: where the settings stand */
 	size_t n;
 	struct source_map *maps;
 	struct digest *digest;
@@ -52,7 +53,8 @@ void source_free(struct source *s);			/* NULL is fine */
 /* Reads what changed, checks everything against everything, and leaves in each
  * map's `next` what to serve. held (may be NULL) is what is served now. force:
  * read all files, overridden or not. errors gets one line for each file that is
- * wrong, warnings one for each thing dropped. RC_EAGAIN: a file changed while it
+ * wrong or has a setting that is not for it, warnings one for each thing dropped
+ * and each cost metric that is not registered. RC_EAGAIN: a file changed while it
  * was read. On failure nothing is left in `next`. */
 MUST_CHECK enum rc source_read(struct source *s, const struct snapshot *held,
                                bool force, struct buf *errors,
@@ -62,8 +64,11 @@ void source_taken(struct source *s);
 /* The reading is dropped. */
 void source_drop(struct source *s);
 
-/* The default network map's id: the one marked, else the first. NULL: none. */
-const char *source_default(const struct source *s);
+/* The default network map's id: the one marked, else the first in the settings.
+ * Of the reading under way; of a map that it has not, held's (may be NULL). NULL:
+ * none. */
+const char *source_default(const struct source *s,
+                           const struct snapshot *held);
 
 /* A record as text for the journal, and back. */
 void source_record_print(const struct source_record *r, struct buf *dst);

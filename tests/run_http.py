@@ -664,6 +664,42 @@ def slow_readers(world):
                       "%s closes those that never read" % d.name)
 
 
+def given_up(world, daemon):
+    """Requests that are never finished, from more clients than may come in at
+    once: none is waited for once its client is gone, so none is ever late."""
+    post = world.ask("endpoint-costs")
+    late, files = metric(daemon, LATE), files_of(daemon)
+    for text in (b"GET / HT", world.get()[:-2], post[:-1],
+                 world.get() + post[:-1]):
+        for how in (socket.SHUT_WR, socket.SHUT_RDWR):
+            with contextlib.ExitStack() as wires:
+                for _ in range(PER_ADDRESS - 6):
+                    w = wires.enter_context(Wire(daemon, "127.0.0.5"))
+                    w.send(text)
+                    w.socket.shutdown(how)
+                alto.wait(lambda: files_of(daemon) <= files + 4, None,
+                          "they are gone")
+            need(talk(daemon, world.get(), source="127.0.0.5")[0].status ==
+                 200, "that address is not served")
+    need(metric(daemon, LATE) == late, "they were waited for")
+
+
+def half_closed(world, daemon):
+    """Who sends no more still gets all answers that it asked for."""
+    asks = [world.get("big-cost"), world.ask("endpoint-costs"), world.get()]
+    got = [talk(daemon, ask)[0] for ask in asks]
+    for more in (b"", asks[1][:-1]):
+        with Wire(daemon, "127.0.0.5") as w:
+            w.send(b"".join(asks) + more)
+            w.socket.shutdown(socket.SHUT_WR)
+            time.sleep(1)
+            for want in got:
+                r = w.reply()
+                need(r and r.status == 200 and r.body == want.body,
+                     "%s instead of %s", r, want)
+            need(w.reply() is None, "one answer too many")
+
+
 def slow(world):
     late = (LATE,)
     for what, check, counters in (
@@ -675,6 +711,10 @@ def slow(world):
             ("readers that never read a large map cost little and are closed",
              slow_readers, ())):
         attack(world, what, check, 100, counters, together=True)
+    attack(world, "who gives up in the midst of a request keeps no place",
+           given_up, 64)
+    attack(world, "who ends its side of the connection gets its answers",
+           half_closed, 64)
 
 
 # --- sizes and frames --------------------------------------------------------

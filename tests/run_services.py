@@ -432,9 +432,12 @@ def said_so(daemon, text):
 def ordinal_refused(top):
     ranks = cost(rows={"a": {"a": 1, "b": 2}}, mode="ordinal")
     w = World(top, USUAL, {"net": {"ordinal": True}}, start=False)
-    refuses(w, re.escape(w.path("net")), "ordinal = true", "numerical")
+    where = r"\.conf:\d+: maps\[%d\]\.%s: \"%s\" .*%s"
+    refuses(w, where % (0, "ordinal", "net", "numerical"))
     w.list({**USUAL, "ranks": ranks}, {"ranks": {"ordinal": True}})
-    refuses(w, re.escape(w.path("ranks")), "ordinal = true", "numerical")
+    refuses(w, where % (2, "ordinal", "ranks", "numerical"))
+    w.list(USUAL, {"cost-rc": {"default": True}})
+    refuses(w, where % (1, "default", "cost-rc", "network map"))
     w.list({**USUAL, "ranks": ranks}, {"cost-rc": {"ordinal": True}})
     clash = (r"\.conf:\d+: maps\[\d\].ordinal: .*cost-rc.*ranks.*"
              "ord-routingcost.*ordinal = false")
@@ -442,7 +445,7 @@ def ordinal_refused(top):
     w.list(USUAL, {"cost-rc": {"ordinal": True}})
     w.start()
     # With a journal it serves on, and a reload says the same.
-    wrong(w, "cost-rc", ranks, "ordinal = true", "numerical")
+    wrong(w, "cost-rc", ranks, where % (1, "ordinal", "cost-rc", "numerical"))
     # With a new map beside those of the journal it starts; with all in the
     # journal there is nothing to start with. Both say once what is wrong.
     w.server.stop()
@@ -555,6 +558,20 @@ def ids(top):
         w.server.set("directories", [{"id": rid, "uri": "http://192.0.2.80/"}])
         rejects(w, r"directories\[0\].id: \"" + rid, *texts)
     w.server.set("directories", [])
+    # Each clash is said once, however many it meets.
+    listed = list(w.server.settings["maps"])
+    w.server.set("maps", listed + [listed[1]] * 2)
+    code, said = check(w.server)
+    need(code == 1 and said.count("\n") == 2, "%d: %s", code, said)
+    says(said, r"maps\[2\].id: \"cost-rc\" stands twice",
+         r"maps\[3\].id: \"cost-rc\" stands twice")
+    w.server.set("maps", [{**listed[0], "default": False}] * 2 + listed)
+    w.server.set("directories", [
+        {"id": "net", "uri": "http://192.0.2.80/"},
+        {"id": "net:filtered", "uri": "http://192.0.2.80/"}])
+    code, said = check(w.server)
+    need(code == 1 and said.count("\n") == 4, "%d: %s", code, said)
+    w.server.set("directories", [])
     # Two that differ in the last character alone, and are cut before it.
     long = ["n" * 63 + c for c in "xy"]
     maps = {rid: net(rid) for rid in long}
@@ -611,6 +628,61 @@ def several_maps(top):
     # One cost type, one map of it: also for a map that becomes one.
     wrong(w, "wide-rc", cost("net"), "wide-rc", "cost-rc", "one cost type",
           "RFC 7285 s9.2.2")
+    w.end()
+
+
+def default_of(d):
+    return d.directory()["meta"]["default-alto-network-map"]
+
+
+def default_unmarked(top):
+    line = r"2 network maps.*the first, \"net\", is the default"
+    maps = {"net": net("net"), "bare": net("bare"), "cost-rc": cost()}
+    w = World(top, maps, start=False)
+    w.server.start()
+    need(not said_so(w.server, line), "said though one is marked")
+    w.server.stop()
+    for m in w.server.settings["maps"]:
+        m.pop("default", None)
+    w.start()
+    need(len(said_so(w.server, line)) == 1, "%s", w.server.lines())
+    need(default_of(w.server) == "net", "not the first in the settings")
+    # The journal's maps, which are in another order, have the same one.
+    w.server.stop()
+    w.put("cost-rc", "{")
+    w.server.start()
+    need(w.server.status()["troubles"] != [], "the file is right")
+    need(default_of(w.server) == "net", "not the first in the settings")
+    w.end()
+
+
+GOOD_METRICS = [
+    "routingcost", "delay-ow", "delay-ow:p99.9", "delay-rt:median",
+    "delay-variation", "lossrate:mean", "tput", "bw-residual",
+    "bw-available:cur", "ane-path", "priv:mine"]
+ODD_METRICS = ["mine", "delay", "hopcounts", "hop", "delay-ow:p", "delay-ow:x",
+               "routingcost:p50"]
+
+
+def metrics_named(top):
+    maps = {"net": net("net")}
+    for i, name in enumerate(GOOD_METRICS):
+        maps["good-%d" % i] = cost(metric=name)
+    for i, name in enumerate(ODD_METRICS):
+        maps["odd-%d" % i] = cost(metric=name)
+    w = World(top, maps)
+    for i, name in enumerate(ODD_METRICS):
+        need(len(said_so(w.server, r'odd-%d\.json: .*"%s" is no registered '
+                         r'metric.*"priv:%s"' % (i, name, name))) == 1,
+             "%s: %s", name, w.server.lines())
+        need(w.server.get("/maps/odd-%d" % i)[0] == 200, "not served")
+    need(not said_so(w.server, r"good-\d+\.json"), "%s", w.server.lines())
+    need(len(said_so(w.server, "subscribed .* mode=snapshot ")) == 1, "%s",
+         w.server.lines())
+    w.put("good-0", cost(metric="theirs"))
+    got = w.reload()["warnings"]
+    need(len(got) == 1, "%s", got)
+    says(got[0], re.escape(w.path("good-0")), r'"priv:theirs"')
     w.end()
 
 
@@ -731,6 +803,9 @@ WRONG = [
     ({"origins": ["app.example"]}, ["http.origins", "app.example",
                                     "https?://"]),
     ({"origins": ["https://app.example/x"]}, ["http.origins", "https?://"]),
+    ({"origins": ["https://app.example:443"]},
+     ["http.origins", '"https://app.example"\n']),
+    ({"connections": 8, "threads": 64}, ["http.connections", "http.threads"]),
     ({"forwarders": ["192.0.2.0/33"]}, ["http.forwarders", "192.0.2.0/33"]),
     ({"forwarders": ["192.0.2.1/24"]}, ["http.forwarders", "192.0.2.1/24",
                                         "host bits|192.0.2.0/24"]),
@@ -953,6 +1028,10 @@ STORIES = [
     ("services are switched by the server's settings alone", switched_off),
     ("ids clash with a word, and long ones work", ids),
     ("several network maps have services of their own", several_maps),
+    ("of several network maps the first is the default, and that is said",
+     default_unmarked),
+    ("a cost metric that nobody registered is served and named",
+     metrics_named),
     ("maps and services change at one moment", together),
     ("--check refuses wrong settings of the clients' listener",
      wrong_settings),

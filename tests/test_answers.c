@@ -104,7 +104,7 @@ static void each_service_answers_with_its_type(void)
 		CU_ASSERT(reply_is(&r, "Content-Type", all[i].media));
 		CU_ASSERT(reply_is(&r, "Cache-Control", "no-store"));
 		CU_ASSERT(reply_is(&r, "ETag", NULL));
-		CU_ASSERT(reply_is(&r, "Vary", NULL));
+		CU_ASSERT(reply_is(&r, "Vary", "Accept-Encoding"));
 		CU_ASSERT(reply_is(&r, "ALTO-State", NULL));
 		CU_ASSERT(has(&r, all[i].has));
 		reply_free(&r);
@@ -315,6 +315,7 @@ static void is_coded(const struct reply *r, const char *coding,
 	char *body = reply_decoded(r, &n);
 
 	CU_ASSERT(reply_is(r, "Content-Encoding", coding));
+	CU_ASSERT(reply_is(r, "Vary", "Accept-Encoding"));
 	CU_ASSERT_FATAL(body && n == plain->len);
 	CU_ASSERT_EQUAL(memcmp(body, plain->body, n), 0);
 	free(body);
@@ -474,10 +475,14 @@ static void the_caller_is_who_connects_or_whom_a_forwarder_names(void)
 	           "ipv4:198.51.100.1");
 	is_seen_as(&cfg, "Forwarded: for=198.51.100.1", "ipv4:127.0.0.1");
 	is_seen_as(&cfg, "X-Forwarded-For: nobody", "ipv4:127.0.0.1");
+	is_seen_as(&cfg, "X-Forwarded-For: \"10.9.9.9\r\n"
+	           "X-Forwarded-For: 198.51.100.1", "ipv4:198.51.100.1");
 	cfg.forwarded_rfc7239 = true;
 	is_seen_as(&cfg, "Forwarded: for=\"[2001:db8::9]:4711\";proto=https",
 	           NULL);
 	is_seen_as(&cfg, "X-Forwarded-For: 198.51.100.1", "ipv4:127.0.0.1");
+	is_seen_as(&cfg, "Forwarded: for=10.9.9.9;x=\"\r\n"
+	           "Forwarded: for=198.51.100.1", "ipv4:198.51.100.1");
 }
 
 static void peers_are_read_in_every_form(void)
@@ -520,7 +525,8 @@ static void a_listed_page_may_post(void)
 	                "\r\nOrigin: https://a.example", "{\"pids\":[]}");
 	CU_ASSERT_EQUAL(r.status, 200);
 	CU_ASSERT(reply_is(&r, "Access-Control-Allow-Origin", origins[0]));
-	CU_ASSERT(reply_is(&r, "Vary", "Origin"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(r.head, "Vary: Accept-Encoding\r\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(r.head, "Vary: Origin\r\n"));
 	reply_free(&r);
 	r = served_request(&st.s, "OPTIONS", net,
 	                   "Origin: https://a.example\r\n"

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/net/http_due.h"
 #include "tests/suite.h"
 
 #define BIG (3 * 1024 * 1024 + 17)
@@ -1139,6 +1140,214 @@ static void a_deadline_leaves_honest_requests_alone(void)
 	http_stop(h, 100);
 }
 
+/* Stages of a request at which a client may give up. */
+static const char *const stages[] = {
+	"GET /x HT",
+	"GET /x HTTP/1.1\r\nHos",
+	"GET /x HTTP/1.1\r\nHost: a\r\n",
+	"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n",
+	"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc",
+	"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	"5\r\nab",
+	""
+};
+
+/* All that was opened is closed long before it is late. */
+static void gone_soon(const struct http *h)
+{
+	int ms;
+
+	for (ms = 0; ms < 5000 && http_conns(h) > 0; ms += 10)
+		nap_ms(10);
+	CU_ASSERT_EQUAL(http_conns(h), 0);
+}
+
+#define GIVE_UP 100
+
+static void give_up_at(const struct http *h, const char *stage, bool second,
+                       bool half)
+{
+	int fd[GIVE_UP], last;
+
+	for (int i = 0; i < GIVE_UP; i++) {
+		fd[i] = dial(http_port(h));
+		CU_ASSERT_FATAL(fd[i] >= 0);
+		if (second)
+			CU_ASSERT_TRUE(is_served(fd[i]));
+		put(fd[i], stage);
+		if (half)
+			shutdown(fd[i], SHUT_WR);
+		else
+			close(fd[i]);
+	}
+	last = dial(http_port(h));
+	CU_ASSERT_TRUE(is_served(last));	/* so all have come in */
+	close(last);
+	gone_soon(h);
+	for (int i = 0; half && i < GIVE_UP; i++)
+		close(fd[i]);
+}
+
+static void who_gives_up_half_way_keeps_no_place(void)
+{
+	const struct http_config cfg = {
+		.addr = "127.0.0.1:0", .threads = 2,
+		.max_conns = GIVE_UP + 1, .timeout_s = 30,
+		.header_s = 30, .body_s = 30, .max_body = MAX_BODY
+	};
+	struct http *h = start_with(&cfg);
+	struct http_counts c;
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
+		for (int how = 0; how < 4; how++)
+			give_up_at(h, stages[i], how & 1, how & 2);
+	http_counts(h, &c);
+	CU_ASSERT_EQUAL(c.timeouts, 0);
+	CU_ASSERT_EQUAL(c.refused_conns, 0);
+	http_stop(h, 1000);
+}
+
+/* How many times part is in the n bytes of text. */
+static unsigned times(const char *text, size_t n, const char *part)
+{
+	const size_t len = strlen(part);
+	unsigned found = 0;
+
+	for (const char *p = text; (p = memmem(p, n - (size_t)(p - text), part,
+	                                       len)) != NULL; p += len)
+		found++;
+	return found;
+}
+
+static void who_ends_its_side_gets_all_answers(void)
+{
+	struct http *h = start("127.0.0.1:0", 2);
+
+	for (int i = 0; i < 20; i++) {
+		int fd = dial(http_port(h));
+		size_t len;
+		char *r;
+
+		put(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+		    "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+		    "\r\n12345GET /shared HTTP/1.1\r\nHost: x\r\n\r\n"
+		    "GET /c HTTP/1.1\r\nHost: x\r\n\r\n");
+		if (i % 2)
+			put(fd, stages[3]);	/* and one of half */
+		shutdown(fd, SHUT_WR);
+		if (i == 0)	/* it stands still for several looks */
+			nap_ms(900);
+		r = slurp(fd, &len);
+		CU_ASSERT_EQUAL(times(r, len, "HTTP/1.1 200"), 4);
+		CU_ASSERT_EQUAL(times(r, len, "hello"), 3);
+		CU_ASSERT(len > BIG);
+		free(r);
+	}
+	wait_conns(h, 0);
+	http_stop(h, 1000);
+}
+
+static bool ended(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+static void an_answer_has_its_time(void)
+{
+	struct http_due_conn *c[2];
+	struct http_due *all;
+	int fd[2][2];
+
+	CU_ASSERT_EQUAL_FATAL(http_due_new(false, &all), RC_OK);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0,
+		                                 fd[i]), 0);
+		c[i] = http_due_join(all, fd[i][0], 60000);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(c[i]);
+		http_due_begun(c[i]);
+		CU_ASSERT_TRUE(http_due_answer(c[i]));
+		http_due_send(c[i], i == 0 ? 100 : 60000);
+	}
+	for (int i = 0; i < 1000 && !ended(fd[0][1]); i++)
+		nap_ms(10);
+	CU_ASSERT_TRUE(ended(fd[0][1]));	/* without a word */
+	CU_ASSERT_FALSE(http_due_answer(c[0]));
+	CU_ASSERT_FALSE(ended(fd[1][1]));
+	CU_ASSERT_TRUE(http_due_answer(c[1]));
+	CU_ASSERT_EQUAL(http_due_timeouts(all), 0);
+	for (int i = 0; i < 2; i++) {
+		http_due_leave(all, c[i]);
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+	http_due_free(all);
+}
+
+/* A connection on which an answer is under way that does not fit in it. */
+static int take_slowly(const struct http *h)
+{
+	int fd = dial(http_port(h));
+	char first;
+
+	put(fd, GET("/shared", ""));
+	CU_ASSERT_EQUAL(read(fd, &first, 1), 1);
+	return fd;
+}
+
+/* How much comes until the other end closes. */
+static size_t drain(int fd)
+{
+	char part[65536];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		all += (size_t)n;
+	close(fd);
+	return all;
+}
+
+static void the_answers_sent_longest_are_shed_first(void)
+{
+	enum { HUGE = 32 * 1024 * 1024 };
+	unsigned char *huge = calloc(1, HUGE);
+	const struct http_bytes body = { huge, HUGE, NULL, NULL };
+	struct http_reply *mine = shared;
+	struct http *h = start("127.0.0.1:0", 2);
+	int idle = dial(http_port(h)), slow[4];
+	struct http_counts c;
+	size_t len;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(huge);
+	CU_ASSERT_EQUAL(http_reply_new_bytes(200, &body, &shared), RC_OK);
+	CU_ASSERT_TRUE(is_served(idle));
+	for (int i = 0; i < 4; i++) {
+		slow[i] = take_slowly(h);
+		if (i == 1)
+			nap_ms(50);	/* two are older */
+	}
+	http_shed(h);
+	wait_conns(h, 3);
+	http_counts(h, &c);
+	CU_ASSERT_EQUAL(c.shed, 2);
+	CU_ASSERT_TRUE(is_served(idle));
+	for (int i = 0; i < 4; i++) {
+		len = drain(slow[i]);
+		CU_ASSERT(i < 2 ? len < HUGE : len > HUGE);
+	}
+	close(idle);
+	wait_conns(h, 0);
+	http_shed(h);			/* none */
+	http_counts(h, &c);
+	CU_ASSERT_EQUAL(c.shed, 2);
+	http_stop(h, 1000);
+	http_reply_unref(shared);
+	shared = mine;
+	free(huge);
+}
+
 static int make_replies(void)
 {
 	const struct http_bytes whole = { big, BIG, count_free, NULL };
@@ -1186,6 +1395,13 @@ int main(void)
 		  a_request_sent_drop_by_drop_is_cut_off },
 		{ "a deadline leaves honest requests alone",
 		  a_deadline_leaves_honest_requests_alone },
+		{ "who gives up half way keeps no place",
+		  who_gives_up_half_way_keeps_no_place },
+		{ "who ends its side gets all answers",
+		  who_ends_its_side_gets_all_answers },
+		{ "an answer has its time", an_answer_has_its_time },
+		{ "the answers sent longest are shed first",
+		  the_answers_sent_longest_are_shed_first },
 		{ "one reply serves 64 at once", one_reply_serves_64_at_once },
 		{ "a body lives until the last byte has gone",
 		  a_body_lives_until_the_last_byte_has_gone },

@@ -1,5 +1,5 @@
-/* Requests to the HTTP listener that another thread answers: here the test itself,
- * so that it is known what waits while what else happens. */
+/* Requests to the HTTP listener that another thread answers: here the test
+ * itself, so that it is known what waits while what else happens. */
 #include "common/net/http.h"
 
 #include <arpa/inet.h>
@@ -162,6 +162,18 @@ static bool is_served(const struct http *h)
 	return has(slurp(put(h, GET("/now"))), "\r\n\r\n/now");
 }
 
+/* With as long a body as there may be. */
+static int put_long(const struct http *h, const char *path)
+{
+	char rq[MAX_BODY + 200];
+	int n = snprintf(rq, sizeof(rq), "POST %s HTTP/1.1\r\nHost: x\r\n"
+	                 "Connection: close\r\nContent-Length: %d\r\n\r\n%0*d",
+	                 path, MAX_BODY, MAX_BODY, 1);
+
+	CU_ASSERT_FATAL(n > MAX_BODY && (size_t)n < sizeof(rq));
+	return put(h, rq);
+}
+
 static void nap_ms(long ms)
 {
 	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
@@ -256,7 +268,8 @@ static void a_client_that_goes_away_hurts_nobody(void)
 	struct http *h = start(1);
 
 	for (unsigned i = 0; i < 6; i++) {
-		int fd = put(h, GET("/later"));
+		int fd = put(h, "POST /later HTTP/1.1\r\nHost: x\r\n"
+		             "Connection: close\r\nContent-Length: 1\r\n\r\n1");
 		struct http_later *l = later_at(i);
 
 		if (i % 2 == 1)
@@ -300,34 +313,37 @@ static void no_deadline_runs_while_it_waits(void)
 	http_stop(h, 1000);
 }
 
-static const char *post(const struct http *h, const char *path)
+/* Its thread learns at once that it goes on and that somebody new is there. */
+static void who_ends_what_it_sends_is_answered(void)
 {
-	char rq[MAX_BODY + 200];
-	int n = snprintf(rq, sizeof(rq), "POST %s HTTP/1.1\r\nHost: x\r\n"
-	                 "Connection: close\r\nContent-Length: %d\r\n\r\n%0*d",
-	                 path, MAX_BODY, MAX_BODY, 1);
+	struct http *h = start(1);
 
-	CU_ASSERT_FATAL(n > MAX_BODY && (size_t)n < sizeof(rq));
-	return slurp(put(h, rq));
+	for (unsigned i = 0; i < LATERS; i++) {
+		int fd = put_long(h, "/later"), other;
+		struct http_later *l = later_at(i);
+
+		shutdown(fd, SHUT_WR);
+		other = dial(h);
+		http_later_reply(l, text_reply("late"));
+		CU_ASSERT(has(slurp(fd), "\r\n\r\nlate"));
+		close(other);
+	}
+	http_stop(h, 1000);
 }
 
 static void its_body_counts_while_it_waits(void)
 {
 	struct http *h = start_with((struct http_config){ .threads = 1,
 		.timeout_s = 10, .max_bodies = MAX_BODY * 2 });
-	char rq[MAX_BODY + 200];
 	int fd;
 
-	snprintf(rq, sizeof(rq), "POST /later HTTP/1.1\r\nHost: x\r\n"
-	         "Connection: close\r\nContent-Length: %d\r\n\r\n%0*d",
-	         MAX_BODY, MAX_BODY, 1);
-	CU_ASSERT(has(post(h, "/now"), "HTTP/1.1 200"));
-	fd = put(h, rq);
+	CU_ASSERT(has(slurp(put_long(h, "/now")), "HTTP/1.1 200"));
+	fd = put_long(h, "/later");
 	(void)later_at(0);
-	CU_ASSERT(has(post(h, "/now"), "HTTP/1.1 503"));
+	CU_ASSERT(has(slurp(put_long(h, "/now")), "HTTP/1.1 503"));
 	http_later_reply(later_at(0), text_reply("late"));
 	CU_ASSERT(has(slurp(fd), "\r\n\r\nlate"));
-	CU_ASSERT(has(post(h, "/now"), "HTTP/1.1 200"));
+	CU_ASSERT(has(slurp(put_long(h, "/now")), "HTTP/1.1 200"));
 	http_stop(h, 1000);
 }
 
@@ -403,6 +419,8 @@ int main(void)
 		  requests_in_a_row_wait_for_it },
 		{ "a client that goes away hurts nobody",
 		  a_client_that_goes_away_hurts_nobody },
+		{ "who ends what it sends is answered",
+		  who_ends_what_it_sends_is_answered },
 		{ "no deadline runs while it waits",
 		  no_deadline_runs_while_it_waits },
 		{ "its body counts while it waits",

@@ -223,6 +223,16 @@ static void x_forwarded_for_is_read_from_the_right(void)
 		{ "[2001:db8::1", "(none)" }, { "2001:db8::1]", "(none)" },
 		{ "[192.0.2.1]", "(none)" }, { "[::1]80", "(none)" },
 		{ "fe80::1%eth0", "(none)" }, { "", "(none)" },
+		{ "192.0.2.1:65535", "192.0.2.1" },
+		{ "192.0.2.1:65536", "(none)" }, { "192.0.2.1:_x", "(none)" },
+		{ "192.0.2.1:123456", "(none)" }, { "192.0.2.1:8a", "(none)" },
+		{ "[2001:db8::1]:_x", "(none)" }, { "\"192.0.2.1\"", "(none)" },
+		{ "\"6.6.6.6, 192.0.2.1", "192.0.2.1" },
+		{ "6.6.6.6, \"192.0.2.1", "(none)" },
+		{ "6.6.6.6:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aaaaaaaaaaaaaaaaaaaa\", 192.0.2.1", "192.0.2.1" },
+		{ "192.0.2.1, 6.6.6.6:0000000000000000000000000000000000000"
+		  "00000000000000000000000000000000000000", "(none)" },
 		{ NULL, "(none)" }
 	};
 
@@ -249,13 +259,94 @@ static void forwarded_names_nodes_in_its_own_way(void)
 		{ "for=192.0.2.1;for=6.6.6.6", "(none)" },
 		{ "for=\"192.0.2.1", "(none)" },
 		{ "for=\"192.0.2.1\"x", "(none)" },
-		{ "for=\"6.6.6.6, for=\"192.0.2.1\"", "(none)" },
+		{ "for=\"6.6.6.6, for=\"192.0.2.1\"", "192.0.2.1" },
+		{ "for=6.6.6.6;x=\", for=192.0.2.1", "192.0.2.1" },
+		{ "x=\"\\, for=\"[2001:db8::1]:47\"", "2001:db8::1" },
+		{ "x=\", for=6.6.6.6, y=\"", "(none)" },
+		{ "for=192.0.2.1;host=\"a\\\",for=6.6.6.6;b\\\\\"", "192.0.2.1" },
+		{ "for=192.0.2.1;", "192.0.2.1" },
+		{ "for=192.0.2.1;x", "(none)" }, { "for=192.0.2.1 x", "(none)" },
+		{ "for=192.0.2.1;x=a\"b\"", "(none)" },
+		{ "for=192.0.2.1;x=\"\x01\"", "(none)" },
+		{ "for=192.0.2.1:80", "(none)" },
+		{ "for=\"192.0.2.1:_\"", "(none)" },
+		{ "for=\"192.0.2.1:_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aaaaaaaaaaaaaaaaaaaaaaaa\"", "(none)" },
+		{ "for=\"192.0.2.1:http\"", "(none)" },
+		{ "for=\"192.0.2.1:_a/b\"", "(none)" },
 		{ "for=", "(none)" }, { "for", "(none)" },
 		{ "192.0.2.1", "(none)" }, { ";;,;", "(none)" }
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		CU_ASSERT_STRING_EQUAL(who(rows[i][0], true), rows[i][1]);
+}
+
+#define LONG_PORT ":6666666666666666666666666666666666666666666666666666666666"
+
+static unsigned dice(unsigned *seed, unsigned n)
+{
+	*seed = *seed * 1103515245u + 12345u;
+	return (*seed >> 16) % n;
+}
+
+/* What a client may send: never longer than most of dst. */
+static void put_junk(unsigned *seed, char dst[400])
+{
+	static const char *const bits[] = { "6.6.6.6", "for=", "for=6.6.6.6",
+		"\"", "\"", "\\", ",", ", ", ";", "x=", "=", ":", "[6::6]", "_",
+		" ", "\t", "a", "10.0.0.1", "for=10.0.0.1", "=\"", "\\\"",
+		"for=\"[6::6]:6\"", LONG_PORT, "\x7f", "unknown",
+		"\xc3\xa9" };
+	size_t n = 0;
+
+	dst[0] = '\0';
+	for (unsigned left = dice(seed, 9); left > 0; left--)
+		n += (size_t)snprintf(dst + n, 400 - n, "%s", bits[
+			dice(seed, sizeof(bits) / sizeof(bits[0]))]);
+}
+
+/* What a forwarder of ours appends, and what is to be made of it. */
+static const struct {
+	bool rfc7239;
+	const char *text, *is;
+} appended[] = {
+	{ false, "192.0.2.1", "192.0.2.1" },
+	{ false, "192.0.2.1:4711", "192.0.2.1" },
+	{ false, "2001:db8::1", "2001:db8::1" },
+	{ false, "[2001:db8::1]:80", "2001:db8::1" },
+	{ false, "192.0.2.1, 10.0.0.1", "192.0.2.1" },
+	{ false, "unknown", "(none)" },
+	{ true, "for=192.0.2.1", "192.0.2.1" },
+	{ true, "for=\"192.0.2.1:47\";proto=http", "192.0.2.1" },
+	{ true, "for=\"[2001:db8::1]:47\"", "2001:db8::1" },
+	{ true, "by=10.0.0.1;for=192.0.2.1;host=\"a\\\", for=6.6.6.6;\\\\\"",
+	  "192.0.2.1" },
+	{ true, "for=192.0.2.1, for=\"10.0.0.1\"", "192.0.2.1" },
+	{ true, "host=\"\\\\\";for=192.0.2.1", "192.0.2.1" },
+	{ true, "for=unknown", "(none)" }, { true, "proto=http", "(none)" }
+};
+
+static void nothing_a_client_sends_hides_what_is_appended(void)
+{
+	const size_t n = sizeof(appended) / sizeof(appended[0]);
+	char value[600], junk[400];
+	unsigned seed = 7239;
+
+	for (int round = 0; round < 20000; round++) {
+		put_junk(&seed, junk);
+		for (size_t i = 0; i < n; i++) {
+			const char *got;
+
+			snprintf(value, sizeof(value), "%s%s%s", junk,
+			         dice(&seed, 2) ? ", " : ",", appended[i].text);
+			got = who(value, appended[i].rfc7239);
+			if (strcmp(got, appended[i].is) == 0)
+				continue;
+			printf("%s: %s\n", value, got);
+			CU_FAIL_FATAL("the client chose");
+		}
+	}
 }
 
 static void an_address_that_does_not_fit_is_none(void)
@@ -330,6 +421,8 @@ int main(void)
 		  x_forwarded_for_is_read_from_the_right },
 		{ "Forwarded names nodes in its own way",
 		  forwarded_names_nodes_in_its_own_way },
+		{ "nothing a client sends hides what is appended",
+		  nothing_a_client_sends_hides_what_is_appended },
 		{ "an address that does not fit is none",
 		  an_address_that_does_not_fit_is_none },
 		{ "a chain without end leads to nobody",

@@ -86,6 +86,16 @@ static void origins_are_those_of_browsers(void)
 	refuses("http: { origins = \"app.example\"; };", "no origin");
 	refuses("http: { origins = \"wss://app.example\"; };", "no origin");
 	refuses("http: { origins = \"null\"; };", "no origin");
+	takes("http: { origins = [ \"https://a.example:80\", "
+	      "\"http://a.example:443\", \"http://[2001:db8::443]\" ]; };");
+	refuses("http: { origins = \"https://a.example:443\"; };",
+	        "it writes \"https://a.example\"\n");
+	refuses("http: { origins = \"https://a.example:0443\"; };",
+	        "it writes \"https://a.example\"\n");
+	refuses("http: { origins = \"http://[2001:db8::1]:80\"; };",
+	        "it writes \"http://[2001:db8::1]\"\n");
+	refuses("http: { origins = \"http://a.example:08443\"; };",
+	        "it writes \"http://a.example:8443\"\n");
 	refuses("http: { origins = [ \"*\", \"https://a.example\" ]; };",
 	        "all origins");
 }
@@ -102,6 +112,13 @@ static void forwarders_are_addresses_or_prefixes(void)
 	        "1111111111111111111111\"; };", "no address");
 	refuses("http: { forwarded-header = \"Via\"; };",
 	        "X-Forwarded-For or Forwarded");
+}
+
+static void each_thread_has_a_connection(void)
+{
+	takes("http: { threads = 8; connections = 8; };");
+	refuses("http: { threads = 64; connections = 63; };",
+	        "http.connections: fewer than http.threads");
 }
 
 static void sizes_have_ranges(void)
@@ -123,6 +140,8 @@ int main(void)
 		  origins_are_those_of_browsers },
 		{ "forwarders are addresses or prefixes",
 		  forwarders_are_addresses_or_prefixes },
+		{ "each thread has a connection",
+		  each_thread_has_a_connection },
 		{ "sizes have ranges", sizes_have_ranges },
 		CU_TEST_INFO_NULL
 	};

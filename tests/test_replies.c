@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "common/service/choice.h"
 #include "common/sys/clock.h"
 #include "common/wire/catalog.h"
 #include "common/wire/media.h"
@@ -261,9 +262,20 @@ static void no_coding_that_is_taken_is_406(void)
 	                       "E_INVALID_FIELD_VALUE");
 	CU_ASSERT_STRING_EQUAL(reply_error(&r, "field"), "accept-encoding");
 	reply_free(&r);
-	/* gzip alone: not at first, but as soon as it is made */
-	r = get_with(&st, a_map(), "Accept-Encoding", "gzip, identity;q=0");
-	CU_ASSERT_EQUAL(r.status, 406);
+	end(&st);
+}
+
+static void a_coding_that_is_not_made_yet_is_503(void)
+{
+	struct stage st;
+	struct reply r;
+
+	begin(&st, NULL);
+	/* a condition counts where there is a 200 alone */
+	r = get_with(&st, a_map(), "Accept-Encoding", "gzip, identity;q=0\r\n"
+	             "If-None-Match: *");
+	CU_ASSERT_EQUAL(r.status, 503);
+	CU_ASSERT(reply_is(&r, "Retry-After", "1"));
 	reply_free(&r);
 	CU_ASSERT_FATAL(wait_for_coded(&st, 1));
 	r = get_coded(&st, a_map(), "gzip, identity;q=0");
@@ -272,7 +284,125 @@ static void no_coding_that_is_taken_is_406(void)
 	end(&st);
 }
 
+static void a_coding_that_is_of_no_use_is_406(void)
+{
+	static const struct wish w = {
+		.accept_encoding = "gzip, zstd, identity;q=0" };
+	struct answer e;
+	struct choice c;
+
+	memset(&e, 0, sizeof(e));
+	choice_begin(&c, w.accept_encoding);
+	CU_ASSERT_FALSE(choice_make(&c, &w, &e, 9));
+	CU_ASSERT_EQUAL(c.refused, 503);
+	e.useless = 1u << CODING_ZSTD;
+	CU_ASSERT_FALSE(choice_make(&c, &w, &e, 9));
+	CU_ASSERT_EQUAL(c.refused, 503);
+	e.useless |= 1u << CODING_GZIP;
+	CU_ASSERT_FALSE(choice_make(&c, &w, &e, 9));
+	CU_ASSERT_EQUAL(c.refused, 406);
+}
+
 /* conditions */
+
+#define ID (1u << CODING_IDENTITY)
+#define GZ (1u << CODING_GZIP)
+#define ZS (1u << CODING_ZSTD)
+
+/* What is sent, and what it takes. */
+static const struct {
+	const char *text;
+	unsigned taken;
+} accepts[] = {
+	{ NULL, ID }, { "", ID }, { "identity", ID }, { "br", ID },
+	{ "gzip", ID | GZ }, { "zstd", ID | ZS }, { "gzip, zstd", ID | GZ | ZS },
+	{ "*", ID | GZ | ZS }, { "*;q=0", 0 }, { "br, identity;q=0", 0 },
+	{ "identity, gzip;q=0", ID }, { "identity;q=1, gzip;q=0.5", ID | GZ },
+	{ "gzip, identity;q=0", GZ }, { "zstd, *;q=0", ZS },
+	{ "zstd;q=0, *", ID | GZ }, { "identity;q=0, *;q=0.1", GZ | ZS },
+	{ "x-gzip;q=0.001", ID | GZ }, { "gzip;q=0, zstd;q=0, *;q=0", 0 }
+};
+
+static unsigned form_of(const struct reply *r, const char *const tag[CODINGS])
+{
+	const char *etag = reply_field(r, "ETag");
+
+	for (unsigned c = 0; etag && c < CODINGS; c++)
+		if (strcmp(etag, tag[c]) == 0 &&
+		    reply_is(r, "Content-Encoding", coding_name((enum coding)c)))
+			return 1u << c;
+	return 0;
+}
+
+static struct reply ask_holding(const struct stage *st, const char *accept,
+                                const char *const tag[CODINGS], unsigned held)
+{
+	char lines[800] = "X-None: 1";
+	size_t n = strlen(lines);
+
+	if (accept)
+		n += (size_t)snprintf(lines + n, sizeof(lines) - n,
+		                      "\r\nAccept-Encoding: %s", accept);
+	for (unsigned c = 0; c < CODINGS; c++)
+		if (held & 1u << c)
+			n += (size_t)snprintf(lines + n, sizeof(lines) - n,
+			                      "\r\nIf-None-Match: %s", tag[c]);
+	return served_request(&st->s, "GET", a_map(), lines);
+}
+
+/* held: the forms whose ETags are sent; sent: the one that comes without any. */
+static void is_right(const struct reply *r, unsigned held, unsigned taken,
+                     unsigned sent, const char *const tag[CODINGS],
+                     char len[CODINGS][24])
+{
+	unsigned form = form_of(r, tag);
+
+	if (taken == 0) {
+		CU_ASSERT_EQUAL(r->status, 406);
+		return;
+	}
+	CU_ASSERT_EQUAL(r->status, held & taken ? 304 : 200);
+	for (unsigned c = 0; c < CODINGS; c++)
+		if (form == 1u << c)
+			CU_ASSERT(reply_is(r, "Content-Length", len[c]));
+	CU_ASSERT((form & taken) != 0);
+	if (r->status == 304)
+		CU_ASSERT((form & held) != 0);
+	if (r->status == 200 || held & sent)
+		CU_ASSERT_EQUAL(form, sent);
+}
+
+static void a_304_names_only_what_the_request_takes(void)
+{
+	struct stage st;
+	struct reply form[CODINGS], r;
+	const char *etag;
+	char kept[CODINGS][120], len[CODINGS][24];
+	const char *const tag[CODINGS] = { kept[0], kept[1], kept[2] };
+
+	begin(&st, NULL);
+	form[0] = served_get(&st.s, a_map());
+	form[1] = get_coded(&st, a_map(), "gzip");
+	form[2] = get_coded(&st, a_map(), "zstd");
+	for (int c = 0; c < CODINGS; c++) {
+		etag = reply_field(&form[c], "ETag");
+		snprintf(kept[c], sizeof(kept[c]), "%s", etag ? etag : "");
+		snprintf(len[c], sizeof(len[c]), "%zu", form[c].len);
+		reply_free(&form[c]);
+	}
+	for (size_t i = 0; i < sizeof(accepts) / sizeof(accepts[0]); i++) {
+		unsigned sent = 0;
+
+		for (unsigned held = 0; held <= (ID | GZ | ZS); held++) {
+			r = ask_holding(&st, accepts[i].text, tag, held);
+			if (held == 0)
+				sent = form_of(&r, tag);
+			is_right(&r, held, accepts[i].taken, sent, tag, len);
+			reply_free(&r);
+		}
+	}
+	end(&st);
+}
 
 static void one_held_form_is_enough(const struct stage *st, const char *path)
 {
@@ -292,9 +422,12 @@ static void one_held_form_is_enough(const struct stage *st, const char *path)
 	CU_ASSERT_EQUAL(strncmp(tag[2], "W/\"", 3), 0);
 	CU_ASSERT_STRING_NOT_EQUAL(tag[1], tag[2]);
 	for (int k = 0; k < 3; k++) {
-		struct reply r = get_with(st, path, "If-None-Match",
-		                          reply_field(&form[k], "ETag"));
+		struct reply r;
+		char line[300];
 
+		snprintf(line, sizeof(line), "%s\r\nAccept-Encoding: zstd, gzip",
+		         reply_field(&form[k], "ETag"));
+		r = get_with(st, path, "If-None-Match", line);
 		CU_ASSERT_EQUAL(r.status, 304);
 		CU_ASSERT_EQUAL(r.len, 0);
 		for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
@@ -332,8 +465,9 @@ static void a_304_names_the_form_that_would_be_sent(void)
 	CU_ASSERT(reply_is(&r, "ETag", reply_field(&zstd, "ETag")));
 	reply_free(&r);
 	/* HEAD is conditional as GET is, and one held line is as good as two */
-	snprintf(line, sizeof(line), "If-None-Match: \"x\"\r\n"
-	         "If-None-Match: %s", reply_field(&zstd, "ETag"));
+	snprintf(line, sizeof(line), "Accept-Encoding: zstd\r\n"
+	         "If-None-Match: \"x\"\r\nIf-None-Match: %s",
+	         reply_field(&zstd, "ETag"));
 	r = served_request(&st.s, "HEAD", a_map(), line);
 	CU_ASSERT_EQUAL(r.status, 304);
 	reply_free(&r);
@@ -647,6 +781,12 @@ int main(void)
 		  what_did_not_change_stays_coded },
 		{ "no coding that is taken is 406",
 		  no_coding_that_is_taken_is_406 },
+		{ "a coding that is not made yet is 503",
+		  a_coding_that_is_not_made_yet_is_503 },
+		{ "a coding that is of no use is 406",
+		  a_coding_that_is_of_no_use_is_406 },
+		{ "a 304 names only what the request takes",
+		  a_304_names_only_what_the_request_takes },
 		{ "each form has its ETag and any gives 304",
 		  each_form_has_its_etag_and_any_gives_304 },
 		{ "a 304 names the form that would be sent",

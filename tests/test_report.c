@@ -539,7 +539,7 @@ static void what_the_listener_refused_is_told(void)
 {
 	static const char *const names[] = { "connections",
 		"refused-connections", "refused-address", "refused-bodies",
-		"timeouts", "too-large" };
+		"timeouts", "too-large", "shed" };
 	struct alto_http_config cfg = {
 		.http = { .addr = "127.0.0.1:0", .threads = 1, .max_conns = 4,
 		          .timeout_s = 20, .max_body = 1000 },
@@ -567,7 +567,7 @@ static void what_the_listener_refused_is_told(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		CU_ASSERT(int_at(x, names[i]) == 0 ||
 		          (i == 0 && int_at(x, names[i]) == 1));
-	CU_ASSERT_EQUAL(json_object_size(x), 7);
+	CU_ASSERT_EQUAL(json_object_size(x), 8);
 	json_decref(a);
 	report_metrics(r, NOW, 1, &b);
 	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b),

@@ -22,6 +22,7 @@
 #define MEMORY_PER_CONN HTTP_HEADERS_MAX
 #define SPARE_CONNS 16		/* of a thread: closed, but not yet for MHD */
 #define THROWN_MAX (4u << 20)	/* of a body that is not taken */
+#define SEND_MS 60000		/* for an answer; http_due_send() adds to it */
 #define RETRY_S "5"
 #define STOP_POLL_MS 10
 #define STOP_LAST_MS 100	/* for the 503 to those that waited */
@@ -37,7 +38,7 @@ struct http {
 	uint16_t port;
 	atomic_uint busy;		/* requests under way */
 	atomic_size_t bodies;		/* bytes gathered now */
-	_Atomic uint64_t too_large, refused_bodies, malformed;
+	_Atomic uint64_t too_large, refused_bodies, malformed, shed;
 };
 
 /* A request on its way in, from its first line to the end of its answer. */
@@ -46,7 +47,7 @@ struct pending {
 	struct http_later *later;	/* NULL: is answered at once */
 	struct buf body;
 	size_t held;			/* its part of http.bodies */
-	bool seen, answered;		/* its head, in full */
+	bool seen, whole, answered;	/* its head, body; in full */
 	unsigned refused;		/* 413, 503: the body is not kept */
 	size_t thrown;			/* bytes of it since */
 	char peer[ADDR_TEXT_MAX];
@@ -156,6 +157,14 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
 	atomic_fetch_sub(&h->busy, 1);
 }
 
+/* Gives r to the connection, and a time in which it has to be taken. */
+static enum MHD_Result send_reply(struct MHD_Connection *conn,
+                                  struct http_reply *r)
+{
+	http_due_send(due_of(conn), SEND_MS);
+	return http_reply_queue(r, conn) ? MHD_YES : MHD_NO;
+}
+
 /* answers that come later */
 
 /* That the body is held counts until the answer is there. */
@@ -204,8 +213,8 @@ static struct http_reply *make_refusal(const struct http *h, unsigned status)
 static enum MHD_Result refuse(struct MHD_Connection *conn, struct http *h,
                               unsigned status)
 {
+	enum MHD_Result sent;
 	struct http_reply *r;
-	bool queued;
 
 	if (!http_due_answer(due_of(conn)))
 		return MHD_NO;
@@ -213,9 +222,9 @@ static enum MHD_Result refuse(struct MHD_Connection *conn, struct http *h,
 	r = make_refusal(h, status);
 	if (r == NULL)			/* memory: none that would close */
 		return MHD_NO;
-	queued = http_reply_queue(r, conn);
+	sent = send_reply(conn, r);
 	http_reply_unref(r);
-	return queued ? MHD_YES : MHD_NO;
+	return sent;
 }
 
 /* Refused before its end; what is still being sent would reset the connection
@@ -309,12 +318,12 @@ static enum MHD_Result on_body(struct MHD_Connection *conn, struct http *h,
 static enum MHD_Result answer(struct MHD_Connection *conn, struct pending *p,
                               struct http_reply *r)
 {
-	bool queued = http_reply_queue(r, conn);
+	enum MHD_Result sent = send_reply(conn, r);
 
 	p->answered = true;
 	http_reply_unref(r);
 	drop_body(p->h, p);	/* an answer may take long */
-	return queued ? MHD_YES : MHD_NO;
+	return sent;
 }
 
 /* Resumed: the reply is there. */
@@ -363,6 +372,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
 		return on_body(conn, arg, p, data, len);
 	if (p->later != NULL)
 		return on_later(conn, p);
+	/* A connection that is suspended while the library reads from it is
+	 * read from again when it goes on, and is closed if its client has
+	 * ended what it sends; so it is answered in a round without reading,
+	 * which is the next. */
+	if (!p->whole && p->body.len > 0) {
+		p->whole = true;
+		return MHD_YES;
+	}
 	return on_complete(conn, arg, p, method);
 }
 
@@ -393,13 +410,15 @@ static size_t on_unescape(void *arg, struct MHD_Connection *conn, char *s)
 	return strlen(s);
 }
 
-/* What the library prints goes nowhere: it says what clients do. */
+/* What the library prints goes nowhere: it says what clients do. The limit is
+ * divided among its threads, and one that is given more than its part locks up
+ * (0.9.75); so each may have all that the door lets in. */
 static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
                                        struct http *h)
 {
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
 		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-	unsigned conns = cfg->max_conns + cfg->threads * SPARE_CONNS;
+	unsigned conns = (cfg->max_conns + SPARE_CONNS) * cfg->threads;
 	struct MHD_OptionItem opt[] = {
 		{ MHD_OPTION_CONNECTION_LIMIT, conns, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, cfg->timeout_s, NULL },
@@ -533,8 +552,14 @@ void http_counts(const struct http *h, struct http_counts *out)
 		.timeouts = http_due_timeouts(h->due),
 		.too_large = atomic_load(&h->too_large),
 		.refused_bodies = atomic_load(&h->refused_bodies),
-		.malformed = atomic_load(&h->malformed)
+		.malformed = atomic_load(&h->malformed),
+		.shed = atomic_load(&h->shed)
 	};
+}
+
+void http_shed(struct http *h)
+{
+	atomic_fetch_add(&h->shed, http_due_shed(h->due));
 }
 
 static void nap(unsigned ms)

@@ -9,6 +9,9 @@
  * Memory from outside: max_conns * (32 KiB for request line and headers, and
  * 64 KiB for an answer that is read piece by piece), and max_bodies.
  * Connections over a limit get a 503 that names it, and cost no memory.
+ * Who has closed, or will send no more and has no complete request open, is let go
+ * within a second. Who is sent an answer has 60 s for it, and a second more for
+ * each 32 KiB that was taken of it.
  * A request that could be read in two ways (RFC 9112 s6.3: Content-Length with
  * Transfer-Encoding, either of them twice) gets 400 and its connection is
  * closed; it never reaches the handler.
@@ -83,8 +86,13 @@ struct http_counts {
 	uint64_t too_large;		/* bodies over max_body */
 	uint64_t refused_bodies;	/* over max_bodies */
 	uint64_t malformed;		/* 400 and 501 */
+	uint64_t shed;			/* answers, by http_shed() */
 };
 void http_counts(const struct http *h, struct http_counts *out);
+
+/* Breaks off about half of the answers that are being sent: those that have been
+ * longest. For when what they hold is too much. Any thread. */
+void http_shed(struct http *h);
 
 /* Takes no new connections, lets requests under way finish for up to grace_ms,
  * then closes the rest and frees h; those to be answered later get a 503. The

@@ -6,6 +6,7 @@
 
 #include "common/core/snapshot.h"
 #include "common/service/answers.h"
+#include "common/service/blob.h"
 #include "common/service/caller.h"
 #include "common/service/cors.h"
 #include "common/service/heavy.h"
@@ -22,8 +23,11 @@
 #define GRACE_MS 300		/* for replies under way when it stops; what
 				 * is idle then is closed with them */
 #define NOTHING_YET_S 5		/* Retry-After before the first version */
+#define CODING_RETRY_S 1	/* until what comes in no other is coded */
 #define LIST_MAX 4096		/* a header that is a list; one that is
 					 * longer counts as not sent */
+#define SUPERSEDED_MAX ((uint64_t)256 << 20)	/* bytes of old maps that are
+						 * still being read */
 #define ALLOW_MAPS "GET, HEAD, OPTIONS"
 #define ALLOW_SERVICES "POST, OPTIONS"
 
@@ -150,6 +154,9 @@ static struct http_reply *get_map(struct call *c)
 	if (w.refused == 406)
 		return not_acceptable("accept-encoding",
 		                      w.wish.accept_encoding);
+	if (w.refused == 503)
+		return refusal_unavailable(CODING_RETRY_S,
+		                           "It is being coded.\n");
 	c->dressed = true;
 	c->size = w.size;
 	return r;
@@ -488,4 +495,6 @@ void alto_http_turn(struct alto_http *a)
 	if (s != NULL)
 		replies_turn(a->replies, s);
 	snapshot_unref(s);
+	if (blob_superseded() > SUPERSEDED_MAX)
+		http_shed(a->http);
 }

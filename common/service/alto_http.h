@@ -55,7 +55,8 @@ void alto_http_stop(struct alto_http *a);		/* NULL is fine */
 void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds);
 /* Lets go of the version before, of which maps may be large, and begins to code
  * the new one; call when the slot has a new one, or that waits for the next
- * request. Any thread. */
+ * request. When slow readers hold more than 256 MiB of bodies out of date, the
+ * answers that have been sent longest are broken off. Any thread. */
 void alto_http_turn(struct alto_http *a);
 
 #endif

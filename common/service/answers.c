@@ -232,6 +232,8 @@ static enum rc put_headers(const struct service *sv, enum coding coding,
 	if (rc == RC_OK && name != NULL)
 		rc = http_reply_header(r, "Content-Encoding", name);
 	if (rc == RC_OK)
+		rc = http_reply_header(r, "Vary", "Accept-Encoding");
+	if (rc == RC_OK)
 		rc = http_reply_header(r, "Cache-Control", "no-store");
 	return rc;
 }

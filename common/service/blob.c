@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+static _Atomic uint64_t superseded;
+
 enum rc blob_new(char *data, size_t len, struct blob **out)
 {
 	struct blob *b = data != NULL ? malloc(sizeof(*b)) : NULL;
@@ -11,6 +13,8 @@ enum rc blob_new(char *data, size_t len, struct blob **out)
 		return RC_ENOMEM;
 	}
 	atomic_init(&b->refs, 1);
+	atomic_init(&b->held, 0);
+	b->superseded = false;
 	b->len = len;
 	b->data = data;
 	*out = b;
@@ -30,6 +34,28 @@ void blob_unref(void *blob)
 
 	if (b == NULL || atomic_fetch_sub(&b->refs, 1) > 1)
 		return;
+	if (b->superseded)
+		atomic_fetch_sub(&superseded, b->len);
 	free(b->data);
 	free(b);
+}
+
+void blob_hold(struct blob *b)
+{
+	if (b != NULL)
+		atomic_fetch_add(&b->held, 1);
+}
+
+void blob_let_go(struct blob *b)
+{
+	if (b != NULL && atomic_fetch_sub(&b->held, 1) == 1) {
+		b->superseded = true;
+		atomic_fetch_add(&superseded, b->len);
+	}
+	blob_unref(b);
+}
+
+uint64_t blob_superseded(void)
+{
+	return atomic_load(&superseded);
 }

@@ -9,6 +9,8 @@ void choice_begin(struct choice *c, const char *accept_encoding)
 	int coding = CODING_IDENTITY;
 
 	c->n = 0;
+	c->taken = accept_encoding != NULL ? codings_taken(accept_encoding)
+	                                   : 1u << CODING_IDENTITY;
 	do {
 		if (accept_encoding != NULL)
 			coding = coding_choose(accept_encoding, left);
@@ -34,19 +36,24 @@ static int best_form(const struct choice *c, const struct answer *e)
 	return -1;
 }
 
-/* Any form that the client holds is as good as the one that would be sent, which
- * is named if it is among them. */
+/* A form that is held is as good as the one that would be sent, which is named
+ * if it is among them, provided that this request takes its coding. A cache sends
+ * the ETags of all that it stores under a URI, in whatever coding, and then gives
+ * its client the stored body that the 304 names (RFC 9111 s4.1, s4.3.1, s4.3.3).
+ * Named for a client that takes no gzip, the gzip one would be bytes that this
+ * client cannot read; the identity one is right for each that takes identity,
+ * even if it likes gzip better. Where the answer would be no 200 there is no
+ * condition on it (RFC 9110 s13.2.1). */
 static bool find_unchanged(struct choice *c, const char *if_none_match,
                            const struct answer *e, int best)
 {
-	if (if_none_match == NULL)
+	if (if_none_match == NULL || best < 0)
 		return false;
-	if (best < 0)
-		best = CODING_IDENTITY;
 	for (int k = 0; k < CODINGS; k++) {
 		int coding = (best + k) % CODINGS;
 
-		if (!http_etag_match(if_none_match, e->form[coding].etag))
+		if (!(c->taken & 1u << coding) ||
+		    !http_etag_match(if_none_match, e->form[coding].etag))
 			continue;
 		c->coding = (enum coding)coding;
 		c->unchanged = true;
@@ -54,6 +61,16 @@ static bool find_unchanged(struct choice *c, const char *if_none_match,
 		return true;
 	}
 	return false;
+}
+
+/* With none that is taken there: it will be in a moment, unless it is known to
+ * be of no use. */
+static unsigned why_none(const struct choice *c, const struct answer *e)
+{
+	for (size_t k = 0; k < c->n; k++)
+		if (!(e->useless & 1u << c->order[k]))
+			return 503;
+	return 406;
 }
 
 static enum range find_part(struct choice *c, const struct wish *w,
@@ -101,7 +118,7 @@ bool choice_make(struct choice *c, const struct wish *w,
 		break;
 	}
 	if (best < 0)
-		return refused(c, 406);
+		return refused(c, why_none(c, e));
 	c->coding = (enum coding)best;
 	if (best != CODING_IDENTITY)
 		c->size = e->form[best].body->len;

@@ -20,13 +20,16 @@ struct choice {
 	int order[CODINGS];		/* codings taken, best first; identity
 					 * ends it */
 	size_t n;
+	unsigned taken;			/* all of them (bits), those that are
+					 * liked less than identity too */
 
 	bool unchanged, part;		/* 304, 206; else 200 */
 	enum coding coding;
 	uint64_t first;			/* of the part */
 	uint64_t size;			/* bytes of the body; refused with 416:
 					 * of the resource */
-	unsigned refused;		/* 406: no coding that is taken is there;
+	unsigned refused;		/* 406: comes in no coding that is taken;
+					 * 503: does, but it is not made yet;
 					 * 416; else 0 */
 };
 

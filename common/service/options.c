@@ -13,6 +13,7 @@
 #include "common/sys/log.h"
 
 #define ERRORS_MAX (256u << 10)
+#define ORIGIN_MAX 512		/* a longer one is cut where it is shown */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static bool has_tokens(const struct conf *c)
@@ -125,9 +126,30 @@ static bool is_origin(const char *s)
 	return host[3 + strcspn(host + 3, "/?#@")] == '\0';
 }
 
+/* A browser leaves the scheme's own port out, and zeros in front of a port. true:
+ * s has them; dst is the origin without. */
+static bool other_port(const char *s, char *dst, size_t size)
+{
+	const char *colon = strrchr(s, ':'), *port = colon + 1;
+	const char *own = s[4] == 's' ? "443" : "80";
+
+	if (colon[1] == '/' || strchr(colon, ']'))
+		return false;
+	while (port[0] == '0' && port[1])
+		port++;
+	if (strcmp(port, own) != 0 && port == colon + 1)
+		return false;
+	if (strcmp(port, own) == 0)
+		snprintf(dst, size, "%.*s", (int)(colon - s), s);
+	else
+		snprintf(dst, size, "%.*s%s", (int)(colon - s) + 1, s, port);
+	return true;
+}
+
 static void check_origins(const struct conf *c, struct buf *errors)
 {
 	size_t n = conf_get_count(c, "http.origins");
+	char right[ORIGIN_MAX];
 
 	for (size_t i = 0; i < n; i++) {
 		const char *s = conf_get_nth(c, "http.origins", i);
@@ -142,6 +164,11 @@ static void check_origins(const struct conf *c, struct buf *errors)
 			           "\"https://app.example\" or "
 			           "\"https://app.example:8443\", in lower case "
 			           "and with nothing after", s);
+		else if (strcmp(s, "*") != 0 &&
+		         other_port(s, right, sizeof(right)))
+			conf_blame(c, errors, "", -1, "http.origins", "\"%s\" "
+			           "is no origin that a browser sends: it "
+			           "writes \"%s\"", s, right);
 	}
 }
 
@@ -186,6 +213,10 @@ static void check_http(const struct conf *c, struct buf *errors)
 {
 	check_origins(c, errors);
 	check_forwarders(c, errors);
+	if (conf_get_int(c, "http.connections") <
+	    conf_get_int(c, "http.threads"))
+		conf_blame(c, errors, "", -1, "http.connections", "fewer than "
+		           "http.threads: each thread has one at least");
 	if (conf_get_int(c, "http.answers") < conf_get_int(c, "http.answer"))
 		conf_blame(c, errors, "", -1, "http.answers", "less than "
 		           "http.answer: the largest answer would never be "

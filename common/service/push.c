@@ -8,9 +8,12 @@
 #include "common/net/loop.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
+#include "common/wire/frame_mode.h"
 
 #define SWEEP_MS 1000		/* how often slow subscribers are looked for */
 #define REPLACED_S 10		/* for which one that was replaced stays away */
+
+static const char *const modes[] = { FRAME_MODE_WORDS };
 
 struct subscriber {
 	struct subscriber *prev, *next;
@@ -246,9 +249,9 @@ static void on_news(struct subscriber *s, enum pub_news news)
 
 	switch (news) {
 	case PUB_NEWS_SUBSCRIBED:
-		log_info("push", "subscribed subscriber=%s peer=%s mode=%d "
+		log_info("push", "subscribed subscriber=%s peer=%s mode=%s "
 		         "from=%llu %s", pub_name(s->pub), ws_peer(s->ws),
-		         (int)pub_mode(s->pub),
+		         modes[pub_mode(s->pub)],
 		         (unsigned long long)pub_have(s->pub)->serial,
 		         pub_reason(s->pub));
 		replace_older(s);

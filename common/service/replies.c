@@ -339,6 +339,7 @@ static void work_done(void *arg, char *coded, size_t n)
 		struct form *f = &all->now->answer[at].form[w->coding];
 
 		f->body = b;
+		blob_hold(b);
 		f->second = VERSION_NEVER;	/* has no full reply yet */
 	} else if (at >= 0) {
 		all->now->answer[at].useless |= 1u << w->coding;

@@ -47,7 +47,8 @@ struct replies_want {
 	const char *allow;		/* cors_allow() */
 	uint64_t size;			/* out: bytes of the body; with 416 of
 					 * the resource */
-	unsigned refused;		/* out: 406 no coding is taken, 416 */
+	unsigned refused;		/* out: 406 no coding is taken, 416, 503 one
+					 * that is taken is being made */
 };
 
 /* The reply, counted for the caller. NULL: w->refused says why, or 0: out of

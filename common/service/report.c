@@ -113,6 +113,7 @@ static void put_clients(const struct alto_http *a, struct buf *b)
 	member_count(b, "timeouts", c.timeouts);
 	member_count(b, "too-large", c.too_large);
 	member_count(b, "malformed", c.malformed);
+	member_count(b, "shed", c.shed);
 	buf_putc(b, '}');
 }
 

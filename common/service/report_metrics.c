@@ -276,6 +276,9 @@ static void client_metrics(const struct alto_http *a, struct buf *b)
 	        "Requests with a body over http.request", (double)c.too_large);
 	counter(b, "alto_http_malformed_total",
 	        "Requests that are not HTTP/1.1", (double)c.malformed);
+	counter(b, "alto_http_shed_total",
+	        "Answers broken off because they held too much of what is out "
+	        "of date", (double)c.shed);
 }
 
 static void upstream_metrics(const struct status_upstream *u, struct buf *b)

@@ -76,7 +76,7 @@ static void form_end(struct form *f)
 {
 	http_reply_unref(f->full);
 	http_reply_unref(f->unchanged);
-	blob_unref(f->body);
+	blob_let_go(f->body);
 }
 
 void version_free(struct version *v)
@@ -112,8 +112,10 @@ static void inherit(struct version *v, size_t i, const struct version *old)
 	if (version_find(old, v->s, i) != at)
 		return;
 	e->useless = o->useless;
-	for (int c = 0; c < CODINGS; c++)
+	for (int c = 0; c < CODINGS; c++) {
 		e->form[c].body = blob_ref(o->form[c].body);
+		blob_hold(e->form[c].body);
+	}
 }
 
 enum rc version_new(struct snapshot *s, const struct version *old,
@@ -174,8 +176,10 @@ enum rc version_lay_out(struct version *v, size_t i)
 	enum rc rc = RC_OK;
 
 	if (*body == NULL && (is_state || version_size(v, i) <=
-	                      VERSION_FLAT_MAX))
+	                      VERSION_FLAT_MAX)) {
 		rc = version_body(v->s, i, body);
+		blob_hold(*body);
+	}
 	if (rc == RC_OK && is_state)
 		rc = digest_hex(*body, tag);
 	else if (rc == RC_OK)

@@ -152,7 +152,7 @@ static void read_number(const struct place *p, const struct conf_key *key,
 		v->num = n, v->set = true;
 }
 
-static bool read_item(const struct place *p, const struct conf_key *key,
+static void read_item(const struct place *p, const struct conf_key *key,
 		      const config_setting_t *s, struct conf_value *v)
 {
 	size_t line = config_setting_source_line(s);
@@ -161,13 +161,11 @@ static bool read_item(const struct place *p, const struct conf_key *key,
 	if (config_setting_type(s) != CONFIG_TYPE_STRING) {
 		blame(p, line, key->name, "must be %s",
 		      conf_text_wants(key->type));
-		return false;
+		return;
 	}
 	text = read_text(p, key, config_setting_get_string(s), line);
-	if (!text)
-		return false;
-	v->items[v->n++] = text;
-	return true;
+	if (text)
+		v->items[v->n++] = text;
 }
 
 static void read_many(const struct place *p, const struct conf_key *key,
@@ -175,7 +173,6 @@ static void read_many(const struct place *p, const struct conf_key *key,
 {
 	int n = config_setting_is_aggregate(s) ? config_setting_length(s) : 1;
 	int type = config_setting_type(s);
-	bool ok = true;
 
 	if (type == CONFIG_TYPE_GROUP) {
 		blame(p, v->line, key->name, "must be %s",
@@ -192,14 +189,12 @@ static void read_many(const struct place *p, const struct conf_key *key,
 		return;
 	}
 	if (!config_setting_is_aggregate(s))
-		ok = read_item(p, key, s, v);
+		read_item(p, key, s, v);
 	else
 		for (int i = 0; i < n; i++)
-			ok &= read_item(p, key, config_setting_get_elem(s,
-					(unsigned)i), v);
-	v->set = ok;
-	if (!ok)
-		conf_value_clear(v);	/* a default may take its place */
+			read_item(p, key, config_setting_get_elem(s,
+				  (unsigned)i), v);
+	v->set = true;		/* also in part: the check says what else is wrong */
 }
 
 static void read_group(const struct place *p, const config_setting_t *group);

@@ -350,51 +350,89 @@ enum range range_read(const char *value, uint64_t size, uint64_t *first,
 
 /* forwarders */
 
-/* The text of a word or a quoted string, cut short where no address would end.
- * false: none, or a string that is not closed or goes on behind. */
-static bool unquote(struct span w, char dst[NODE_MAX])
+/* RFC 9110 s5.6.4, with its quotes. */
+static bool is_quoted(struct span w)
 {
-	bool quoted = w.n > 0 && w.s[0] == '"';
-	size_t n = 0, i = quoted;
+	size_t i = 1;
 
-	for (; i < w.n && !(quoted && w.s[i] == '"'); i++) {
-		if (quoted && w.s[i] == '\\' && ++i == w.n)
+	if (w.n < 2 || w.s[0] != '"')
+		return false;
+	for (; i < w.n && w.s[i] != '"'; i++) {
+		unsigned char c;
+
+		if (w.s[i] == '\\' && ++i == w.n)
 			return false;
-		if (n + 1 < NODE_MAX)
-			dst[n++] = w.s[i];
+		c = (unsigned char)w.s[i];
+		if ((c < ' ' && c != '\t') || c == 0x7f)
+			return false;
 	}
-	dst[n] = '\0';
-	return quoted ? i + 1 == w.n : n > 0;
+	return i + 1 == w.n;
 }
 
-/* RFC 7239 s4: the value of "for", which may be named once. */
+/* The text of a word, or of a quoted string if there may be one. false: it is
+ * too long for a node; cut short it might be another. */
+static bool copy_text(struct span w, bool quoting, char dst[NODE_MAX])
+{
+	bool quoted = quoting && w.s[0] == '"';
+	size_t n = 0;
+
+	if (quoted) {
+		w.s++;
+		w.n -= 2;
+	}
+	for (size_t i = 0; i < w.n; i++) {
+		if (quoted && w.s[i] == '\\')
+			i++;
+		if (n + 1 == NODE_MAX)
+			return false;
+		dst[n++] = w.s[i];
+	}
+	dst[n] = '\0';
+	return true;
+}
+
+/* RFC 7239 s4: the value of "for", which may be named once. false: the element
+ * is not well-formed to its end, or has none. */
 static bool read_for(struct span element, char dst[NODE_MAX])
 {
 	bool found = false;
 
 	while (element.n > 0) {
-		struct span name = cut(&element, ';');
-		struct span value = cut_value(&name);
+		struct span name = cut(&element, ';'), value;
 
+		if (name.n == 0)
+			continue;
+		value = cut_value(&name);
+		if (!is_token(name) || (!is_token(value) && !is_quoted(value)))
+			return false;
 		if (!is(name, "for"))
 			continue;
-		if (found || !unquote(value, dst))
+		if (found || !copy_text(value, true, dst))
 			return false;
 		found = true;
 	}
 	return found;
 }
 
-/* Nothing, or ":port"; a port may be obfuscated too (RFC 7239 s6.3). */
-static bool is_port(const char *s)
+/* Nothing, or ":port". In Forwarded it may be obfuscated (RFC 7239 s6.3). */
+static bool is_port(const char *s, bool rfc7239)
 {
+	unsigned port = 0;
+	size_t n = 0;
+
 	if (*s == '\0')
 		return true;
-	if (*s++ != ':' || *s == '\0')
+	if (*s++ != ':')
 		return false;
-	while (is_tchar(*s))
-		s++;
-	return *s == '\0';
+	if (rfc7239 && *s == '_') {
+		n = strspn(s + 1, "0123456789._-"
+		           "abcdefghijklmnopqrstuvwxyz"
+		           "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		return n > 0 && s[1 + n] == '\0';
+	}
+	for (; n < 5 && s[n] >= '0' && s[n] <= '9'; n++)
+		port = port * 10 + (unsigned)(s[n] - '0');
+	return n > 0 && s[n] == '\0' && port <= UINT16_MAX;
 }
 
 static bool print_v4(const unsigned char addr[4], char *dst, size_t size)
@@ -416,41 +454,56 @@ static bool print_v6(const char *text, char *dst, size_t size)
 
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80", of which the
  * address goes to dst in its one spelling. node is taken apart. */
-static bool read_node(char *node, char *dst, size_t size)
+static bool read_node(char *node, bool rfc7239, char *dst, size_t size)
 {
 	char *colon = strchr(node, ':'), *end;
 	unsigned char v4[4];
 
 	if (node[0] == '[') {
 		end = strchr(node, ']');
-		if (end == NULL || !is_port(end + 1))
+		if (end == NULL || !is_port(end + 1, rfc7239))
 			return false;
 		*end = '\0';
 		return print_v6(node + 1, dst, size);
 	}
 	if (colon != NULL && strchr(colon + 1, ':') != NULL)
 		return print_v6(node, dst, size);
-	if (!is_port(colon != NULL ? colon : ""))
+	if (!is_port(colon != NULL ? colon : "", rfc7239))
 		return false;
 	if (colon != NULL)
 		*colon = '\0';
 	return inet_pton(AF_INET, node, v4) == 1 && print_v4(v4, dst, size);
 }
 
-/* The last elements of a list that are not empty, the i-th of all at i modulo
- * ELEMENTS_MAX. Returns how many there are in all. */
-static size_t last_elements(const char *value, struct span last[ELEMENTS_MAX])
+/* In a quoted string: an odd number of backslashes stands before it. */
+static bool is_escaped(struct span w, size_t at)
 {
-	struct span list = span_of(value);
-	size_t n = 0;
+	size_t n = at;
 
-	while (list.n > 0) {
-		struct span w = cut(&list, ',');
+	while (n > 0 && w.s[n - 1] == '\\')
+		n--;
+	return (at - n) % 2 == 1;
+}
 
-		if (w.n > 0)
-			last[n++ % ELEMENTS_MAX] = w;
+/* Cuts off the last element of a list, from its end: so a quote that somebody
+ * further left did not close is met after what was appended behind it, and takes
+ * nothing of that. In what is well-formed, a quote that has no backslash before
+ * it opens or closes, read from either side. */
+static struct span cut_last(struct span *list, bool quoting)
+{
+	size_t n = list->n;
+	bool quoted = false;
+	struct span w;
+
+	while (n > 0 && (quoted || list->s[n - 1] != ',')) {
+		n--;
+		if (quoting && list->s[n] == '"' &&
+		    !(quoted && is_escaped(*list, n)))
+			quoted = !quoted;
 	}
-	return n;
+	w = (struct span){ list->s + n, list->n - n };
+	list->n = n > 0 ? n - 1 : 0;
+	return trim(w);
 }
 
 /* Who cannot be read ends the walk: what stands further left was written by
@@ -458,24 +511,25 @@ static size_t last_elements(const char *value, struct span last[ELEMENTS_MAX])
 bool forwarded_for(const char *value, bool rfc7239, const struct forwarders *f,
                    char *dst, size_t size)
 {
-	struct span last[ELEMENTS_MAX];
-	size_t n = last_elements(value, last);
-	size_t stop = n > ELEMENTS_MAX ? n - ELEMENTS_MAX : 0;
+	struct span list = span_of(value);
 	char node[NODE_MAX], addr[INET6_ADDRSTRLEN] = "";
 	bool known = false;
+	size_t n = 0;
 
-	for (; n > stop; n--) {
-		struct span w = last[(n - 1) % ELEMENTS_MAX];
+	while (!known && list.n > 0) {
+		struct span w = cut_last(&list, rfc7239);
 
-		if (rfc7239 ? !read_for(w, node) : !unquote(w, node))
+		if (w.n == 0)
+			continue;
+		if (n++ == ELEMENTS_MAX)
 			return false;
-		if (!read_node(node, addr, sizeof(addr)))
+		if (rfc7239 ? !read_for(w, node) : !copy_text(w, false, node))
+			return false;
+		if (!read_node(node, rfc7239, addr, sizeof(addr)))
 			return false;
 		known = f->trusted == NULL || !f->trusted(addr, f->arg);
-		if (known)
-			break;
 	}
-	if (addr[0] == '\0' || strlen(addr) >= size || (!known && stop > 0))
+	if (addr[0] == '\0' || strlen(addr) >= size)
 		return false;
 	memcpy(dst, addr, strlen(addr) + 1);
 	return true;

@@ -36,9 +36,12 @@ enum range range_read(const char *value, uint64_t size, uint64_t *first,
 
 /* The address that the nearest forwarder saw, from values of X-Forwarded-For or
  * Forwarded (RFC 7239): walks from the right while trusted() says that an address
- * is a forwarder of ours. Values of the same field are joined by commas. dst gets
- * the address as text ("192.0.2.1", "2001:db8::1"; no port, no brackets). false:
- * none that could be read; the peer is all that is known. */
+ * is a forwarder of ours. Values of the same field are joined by commas. What was
+ * appended is read right whatever stands to the left of it, unclosed quotes too:
+ * X-Forwarded-For has commas and no quotes; an element of Forwarded counts only
+ * if it is well-formed as a whole. dst gets the address as text ("192.0.2.1",
+ * "2001:db8::1"; no port, no brackets). false: none that could be read; the peer
+ * is all that is known. */
 struct forwarders {
 	bool (*trusted)(const char *addr, void *arg);
 	void *arg;
