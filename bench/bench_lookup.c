@@ -87,7 +87,7 @@ struct trie {
 
 static size_t bit_of(const uint8_t *addr, unsigned i)
 {
-	return addr[i / 8] >> (7 - i % 8) & 1u;
+	return (size_t)addr[i / 8] >> (7 - i % 8) & 1u;
 }
 
 static uint32_t trie_node(struct trie *t)

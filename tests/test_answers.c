@@ -539,7 +539,7 @@ static void a_listed_page_may_post(void)
 
 /* heavy ones */
 
-#define MANY 11000u			/* endpoints of an axis */
+#define MANY 6000u			/* endpoints of an axis */
 #define NEVER "\"constraints\":[\"lt 0\"],"
 #define LONG_BODY_MAX (1u << 20)
 
@@ -624,24 +624,24 @@ static void a_heavy_request_keeps_nobody_waiting(void)
 {
 	struct buf body = BUF_INIT(LONG_BODY_MAX);
 	struct stage st;
-	int fd[3];
+	int fd[4];
 	char c;
 
 	begin_alone(&st, &usual);
 	put_nothing(&body, MANY);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		fd[i] = send_ecs(&st, &body);
-	wait_heavies(&st, 3);
-	for (int i = 0; i < 10; i++) {
+	wait_heavies(&st, 4);
+	for (int i = 0; i < 5; i++) {
 		struct reply r = ask_net(&st, "{\"pids\":[]}");
 
 		CU_ASSERT_EQUAL(r.status, 200);
 		reply_free(&r);
 	}
-	/* All of that took less than what takes a second. */
-	CU_ASSERT_EQUAL(recv(fd[2], &c, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	/* They waited for none of the four, or for the first at most. */
+	CU_ASSERT_EQUAL(recv(fd[3], &c, 1, MSG_DONTWAIT | MSG_PEEK), -1);
 	CU_ASSERT_EQUAL(errno, EAGAIN);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct reply r = hear(fd[i]);
 
 		CU_ASSERT(is_nothing(&r));

@@ -1147,8 +1147,8 @@ static const char *const stages[] = {
 	"GET /x HTTP/1.1\r\nHost: a\r\n",
 	"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n",
 	"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc",
-	"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	"5\r\nab",
+	("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	 "5\r\nab"),
 	""
 };
 
