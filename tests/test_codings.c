@@ -103,10 +103,10 @@ static bool next(void *arg, struct coder_job *job)
 	more = s->left > 0;
 	if (more)
 		s->left--;
-	pthread_mutex_unlock(&s->lock);
 	job->coding = s->coding;
 	job->data = s->body;
 	job->len = s->len;
+	pthread_mutex_unlock(&s->lock);
 	return more;
 }
 
@@ -172,7 +172,9 @@ static void what_is_not_smaller_is_handed_back_empty(void)
 	add(&s, 1);
 	coder_wake(c);
 	wait_for(&s, 1);
+	pthread_mutex_lock(&s.lock);
 	s.len = 0;
+	pthread_mutex_unlock(&s.lock);
 	add(&s, 1);
 	coder_wake(c);
 	wait_for(&s, 2);
