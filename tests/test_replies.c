@@ -352,8 +352,7 @@ static struct reply ask_holding(const struct stage *st, const char *accept,
 
 /* held: the forms whose ETags are sent; sent: the one that comes without any. */
 static void is_right(const struct reply *r, unsigned held, unsigned taken,
-                     unsigned sent, const char *const tag[CODINGS],
-                     char len[CODINGS][24])
+                     unsigned sent, const char *const tag[CODINGS])
 {
 	unsigned form = form_of(r, tag);
 
@@ -362,9 +361,6 @@ static void is_right(const struct reply *r, unsigned held, unsigned taken,
 		return;
 	}
 	CU_ASSERT_EQUAL(r->status, held & taken ? 304 : 200);
-	for (unsigned c = 0; c < CODINGS; c++)
-		if (form == 1u << c)
-			CU_ASSERT(reply_is(r, "Content-Length", len[c]));
 	CU_ASSERT((form & taken) != 0);
 	if (r->status == 304)
 		CU_ASSERT((form & held) != 0);
@@ -377,7 +373,7 @@ static void a_304_names_only_what_the_request_takes(void)
 	struct stage st;
 	struct reply form[CODINGS], r;
 	const char *etag;
-	char kept[CODINGS][120], len[CODINGS][24];
+	char kept[CODINGS][120];
 	const char *const tag[CODINGS] = { kept[0], kept[1], kept[2] };
 
 	begin(&st, NULL);
@@ -387,7 +383,6 @@ static void a_304_names_only_what_the_request_takes(void)
 	for (int c = 0; c < CODINGS; c++) {
 		etag = reply_field(&form[c], "ETag");
 		snprintf(kept[c], sizeof(kept[c]), "%s", etag ? etag : "");
-		snprintf(len[c], sizeof(len[c]), "%zu", form[c].len);
 		reply_free(&form[c]);
 	}
 	for (size_t i = 0; i < sizeof(accepts) / sizeof(accepts[0]); i++) {
@@ -397,7 +392,7 @@ static void a_304_names_only_what_the_request_takes(void)
 			r = ask_holding(&st, accepts[i].text, tag, held);
 			if (held == 0)
 				sent = form_of(&r, tag);
-			is_right(&r, held, accepts[i].taken, sent, tag, len);
+			is_right(&r, held, accepts[i].taken, sent, tag);
 			reply_free(&r);
 		}
 	}

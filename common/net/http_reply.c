@@ -68,39 +68,6 @@ enum rc http_reply_new_bytes(unsigned status, const struct http_bytes *body,
 	return rc;
 }
 
-static ssize_t read_nothing(void *arg, uint64_t off, char *buf, size_t max)
-{
-	(void)arg;
-	(void)off;
-	(void)buf;
-	(void)max;
-	return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-/* A 304 has the Content-Length of the 200 (RFC 9110 s8.6), and the library knows
- * that no body follows: it asks for none. It cannot leave the header out, except
- * where it closes the connection for it. */
-enum rc http_reply_new_unchanged(uint64_t len, struct http_reply **out)
-{
-	const bool known = len != HTTP_LEN_UNKNOWN;
-	struct http_reply *r;
-	enum rc rc = reply_alloc(304, &r);
-
-	if (rc != RC_OK)
-		return rc;
-	r->mhd = MHD_create_response_from_callback(
-		known ? len : MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
-	if (r->mhd != NULL && (known || MHD_set_response_options(r->mhd,
-	    MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END) == MHD_YES)) {
-		*out = r;
-		return RC_OK;
-	}
-	if (r->mhd != NULL)
-		MHD_destroy_response(r->mhd);
-	free(r);
-	return RC_ENOMEM;
-}
-
 enum rc http_reply_new_reader(unsigned status, const struct http_reader *body,
                               struct http_reply **out)
 {

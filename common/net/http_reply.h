@@ -3,7 +3,7 @@
  * Counted, any thread; built by one thread (new, header), immutable from when it
  * is shared or returned by the handler. HEAD gets the headers and
  * the Content-Length of GET. Content-Length and Date are added here; give
- * neither.
+ * neither. For 304 use an empty reply with the headers of the 200.
  */
 #ifndef ALTOCAST_NET_HTTP_REPLY_H
 #define ALTOCAST_NET_HTTP_REPLY_H
@@ -48,12 +48,6 @@ MUST_CHECK enum rc http_reply_new_reader(unsigned status,
 MUST_CHECK enum rc http_reply_new_text(unsigned status, const char *media,
                                        const char *text,
                                        struct http_reply **out);
-
-/* A 304, to which the headers of the 200 are added; len: the Content-Length of
- * the 200. Unknown: it is left out, and the connection closed. */
-#define HTTP_LEN_UNKNOWN UINT64_MAX
-MUST_CHECK enum rc http_reply_new_unchanged(uint64_t len,
-                                            struct http_reply **out);
 
 /* Adds a header; both are copied. RC_EINVAL: not a header (RFC 9110 s5). */
 MUST_CHECK enum rc http_reply_header(struct http_reply *r, const char *name,

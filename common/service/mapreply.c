@@ -181,9 +181,8 @@ enum rc mapreply_full(const struct mapreply *m, struct http_reply **out)
 enum rc mapreply_unchanged(const struct mapreply *m, struct http_reply **out)
 {
 	struct http_reply *r;
-	bool there = m->body != NULL || m->coding == CODING_IDENTITY;
-	enum rc rc = http_reply_new_unchanged(there ? size_of(m) :
-	                                      HTTP_LEN_UNKNOWN, &r);
+	enum rc rc = http_reply_new_bytes(304, &(struct http_bytes){
+		NULL, 0, NULL, NULL }, &r);
 
 	return rc == RC_OK ? put_headers(m, r, out) : rc;
 }
