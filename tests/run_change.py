@@ -524,7 +524,7 @@ class Client(threading.Thread):
         except (OSError, http.client.HTTPException) as e:
             self.errors.append("%s %s: %r" % (ask.method, ask.path, e))
             self.con.close()
-            time.sleep(0.01)    # whoever is down is not asked all the time
+            self.over.wait(0.01)    # whoever is down is not asked all the time
             return
         got = clock()
         headers = {k.lower(): v for k, v in r.getheaders()}

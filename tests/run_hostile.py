@@ -821,7 +821,8 @@ class Watch:
     """Asks a proxy all the time; keeps what it never should have served."""
 
     def __init__(self, site, proxy):
-        self.site, self.proxy, self.bad, self.end = site, proxy, [], False
+        self.site, self.proxy, self.bad = site, proxy, []
+        self.end = threading.Event()
         self.serial = 0
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -844,18 +845,18 @@ class Watch:
                 self.serial = int(found[1])
 
     def run(self):
-        while not self.end:
+        while not self.end.is_set():
             try:
                 with contextlib.closing(http.client.HTTPConnection(
                         *address(self.proxy.url), timeout=5)) as con:
-                    while not self.end:
+                    self.look(con)
+                    while not self.end.wait(0.02):
                         self.look(con)
-                        time.sleep(0.02)
             except (OSError, http.client.HTTPException):
-                time.sleep(0.05)
+                self.end.wait(0.05)
 
     def stop(self):
-        self.end = True
+        self.end.set()
         self.thread.join()
 
 
