@@ -23,6 +23,9 @@ static const struct command {
 	  "updates of 1, 10 and 100 rows at both ends, beside jansson" },
 	{ "lookup", bench_lookup, 1, 1, 5, "NETWORK-MAP",
 	  "addresses to PIDs and endpoint costs, beside a binary trie" },
+	{ "stopped", bench_stopped, 1, 1, 3, "COST-MAP",
+	  "delivery to 1,000 subscribers, with and without one that does not "
+	  "read" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

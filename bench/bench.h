@@ -60,5 +60,6 @@ int bench_write(char **path, size_t n, size_t rounds);
 int bench_diff(char **path, size_t n, size_t rounds);
 int bench_onerow(char **path, size_t n, size_t rounds);
 int bench_lookup(char **path, size_t n, size_t rounds);
+int bench_stopped(char **path, size_t n, size_t rounds);
 
 #endif

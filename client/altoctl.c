@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/ctl_backup.h"
 #include "client/ctl_call.h"
+#include "client/ctl_order.h"
 #include "client/ctl_reload.h"
 #include "client/ctl_status.h"
 #include "client/ctl_table.h"
@@ -24,16 +26,22 @@
 #define STATUS_TIMEOUT_S 10
 #define NO_TIMEOUT (-1)
 
+enum { FORCE = 1, COMPROMISED = 2, OVER = 4 };
+
 struct options {
 	const char *socket;		/* NULL: look for one */
-	bool json, force;
+	bool json;
 	int timeout_s;			/* 0: the command's own */
+	unsigned given;			/* FORCE and so on */
+	long over_s;
+	const char *file;		/* the argument, or NULL */
 };
 
+/* name: one word or two; to the daemon they are one, with a hyphen. */
 struct command {
-	const char *name, *help;
+	const char *name, *arg, *help;	/* arg: NULL: takes none */
 	int timeout_s;
-	bool forceable;
+	unsigned takes;			/* options */
 	void (*print)(const json_t *answer);
 };
 
@@ -51,81 +59,171 @@ static void print_errors(const struct command *c, const char *error,
 	fputc('\n', stderr);
 }
 
+/* text: the answer a as it came. */
 static int show(const struct command *c, const struct options *o,
-                const char *text)
+                const json_t *a, const char *text)
 {
-	json_t *a = json_loads(text, 0, NULL);
 	const char *error = json_string_value(json_object_get(a, "error"));
 	int status = error ? EXIT_REFUSED : EXIT_DONE;
 
-	if (!json_is_object(a)) {
-		status = ctl_fail(EXIT_REFUSED, "the answer is no JSON object");
-	} else if (o->json) {
+	if (o->json) {
 		puts(text);
-	} else if (error) {
-		print_errors(c, error, json_object_get(a, "errors"));
 	} else {
-		c->print(a);
+		if (error)
+			print_errors(c, error, json_object_get(a, "errors"));
+		/* A reload may have done its part all the same. */
+		if (!error || json_object_get(a, "changed"))
+			c->print(a);
 	}
-	json_decref(a);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		status = ctl_fail(EXIT_REFUSED, "stdout: %s", strerror(errno));
 	return status;
 }
 
-static int run(const struct command *c, const struct options *o)
+/* The line that asks for it, malloc'd; NULL: out of memory. */
+static char *request(const struct command *c, const struct options *o)
+{
+	json_t *r = json_object();
+	char name[40], *text = NULL, *line = NULL;
+	size_t len;
+
+	snprintf(name, sizeof(name), "%s", c->name);
+	if (strchr(name, ' '))
+		*strchr(name, ' ') = '-';
+	if (r && json_object_set_new(r, "command", json_string(name)) == 0 &&
+	    (!(o->given & FORCE) ||
+	     json_object_set_new(r, "force", json_true()) == 0) &&
+	    (!(o->given & COMPROMISED) ||
+	     json_object_set_new(r, "compromised", json_true()) == 0) &&
+	    (!(o->given & OVER) ||
+	     json_object_set_new(r, "over", json_integer(o->over_s)) == 0))
+		text = json_dumps(r, JSON_COMPACT);
+	json_decref(r);
+	len = text ? strlen(text) : 0;
+	line = text ? realloc(text, len + 2) : NULL;
+	if (line)
+		memcpy(line + len, "\n", 2);
+	else
+		free(text);
+	return line;
+}
+
+/* EXIT_DONE with the daemon's answer (free() it), or the exit status, with the
+ * reason said. */
+static int ask(const struct command *c, const struct options *o, char **out)
 {
 	int seconds = o->timeout_s > 0 ? o->timeout_s : c->timeout_s;
 	int64_t due = seconds == NO_TIMEOUT ? -1
 	                                    : ctl_now_ms() + seconds * 1000LL;
-	char request[100], *text;
-	int fd, status = ctl_reach(o->socket, &fd);
+	char *line = request(c, o);
+	int fd, status = line ? ctl_reach(o->socket, &fd) :
+	                        ctl_fail(EXIT_REFUSED, "out of memory");
 
-	if (status != EXIT_DONE)
+	if (status != EXIT_DONE) {
+		free(line);
 		return status;
-	snprintf(request, sizeof(request), "{\"command\":\"%s\"%s}\n", c->name,
-	         o->force ? ",\"force\":true" : "");
+	}
 	errno = 0;
-	text = ctl_say(fd, request) ? ctl_hear(fd, due) : NULL;
-	if (text)
-		status = show(c, o, text);
-	else if (errno == ETIMEDOUT)
+	*out = ctl_say(fd, line) ? ctl_hear(fd, due) : NULL;
+	if (!*out && errno == ETIMEDOUT)
 		status = ctl_fail(EXIT_REFUSED, "no answer within %d s",
 		                  seconds);
-	else
+	else if (!*out)
 		status = ctl_fail(EXIT_REFUSED, "no answer: %s", errno ?
 		                  strerror(errno) :
 		                  "the connection was closed");
-	free(text);
+	free(line);
 	close(fd);
 	return status;
 }
 
+/* The client's own part, and then what the answer says. */
+static int finish(const struct command *c, const struct options *o, char *text,
+                  int fd)
+{
+	json_t *a = json_loads(text, 0, NULL);
+	int status = EXIT_DONE;
+	char *own = NULL;
+
+	if (!json_is_object(a))
+		status = ctl_fail(EXIT_REFUSED,
+		                  "the answer is no JSON object");
+	else if (o->file && !json_object_get(a, "error"))
+		status = ctl_backup_take(a, o->file, fd);
+	if (status == EXIT_DONE && o->file)
+		own = json_dumps(a, JSON_COMPACT);
+	if (status == EXIT_DONE)
+		status = show(c, o, a, own ? own : text);
+	free(own);
+	json_decref(a);
+	return status;
+}
+
+static int run(const struct command *c, const struct options *o)
+{
+	int fd = -1, status = EXIT_DONE;
+	char *text = NULL;
+
+	if (o->file)
+		status = ctl_backup_open(o->file, &fd);
+	if (status != EXIT_DONE)
+		return status;
+	status = ask(c, o, &text);
+	if (status == EXIT_DONE)
+		status = finish(c, o, text, fd);
+	free(text);
+	if (o->file)
+		ctl_backup_end(o->file, fd, status);
+	return status;
+}
+
 static const struct command commands[] = {
-	{ "status", "what the daemon serves, to whom, and from where",
-	  STATUS_TIMEOUT_S, false, ctl_status },
-	{ "reload", "read the map files again and publish what changed; waits",
-	  NO_TIMEOUT, true, ctl_reload },
-	{ NULL, NULL, 0, false, NULL }
+	{ "status", NULL, "what the daemon serves, to whom, and from where",
+	  STATUS_TIMEOUT_S, 0, ctl_status },
+	{ "reload", NULL, "read map files, certificates and tokens again; waits",
+	  NO_TIMEOUT, FORCE, ctl_reload },
+	{ "key list", NULL, "server: its signing keys, now and before",
+	  STATUS_TIMEOUT_S, 0, ctl_key_list },
+	{ "key next", NULL, "server: make and announce the next key",
+	  NO_TIMEOUT, 0, ctl_key_next },
+	{ "key retire", NULL, "server: the next key signs from now on",
+	  NO_TIMEOUT, COMPROMISED, ctl_key_retire },
+	{ "session new", NULL, "server: begin a new session, same maps",
+	  NO_TIMEOUT, 0, ctl_session_new },
+	{ "backup", "FILE", "copy the journal into FILE", NO_TIMEOUT, 0,
+	  ctl_backup },
+	{ "trust", NULL, "proxy: take what the origin serves, even if lower",
+	  NO_TIMEOUT, 0, ctl_moved },
+	{ "resync", NULL, "proxy: fetch what differs, now", NO_TIMEOUT, 0,
+	  ctl_moved },
+	{ "drain", NULL, "send subscribers away one by one, then end",
+	  STATUS_TIMEOUT_S, OVER, ctl_drain },
+	{ NULL, NULL, NULL, 0, 0, NULL }
 };
 
 static int help(void)
 {
 	puts("usage: altoctl [OPTION]... COMMAND\n\ncommands");
 	for (const struct command *c = commands; c->name; c++)
-		printf("  %-8s  %s\n", c->name, c->help);
-	puts("  help      this text\n"
-	     "  version   the version of altoctl\n\n"
+		printf("  %s%s%-*s  %s\n", c->name, c->arg ? " " : "",
+		       (int)(11 - strlen(c->name) - (c->arg != NULL)),
+		       c->arg ? c->arg : "", c->help);
+	puts("  help         this text\n"
+	     "  version      the version of altoctl\n\n"
 	     "options\n"
 	     "  -s, --socket PATH   control socket of the daemon; without it\n"
 	     "                      " SERVER_SOCKET ", else\n"
 	     "                      " PROXY_SOCKET "\n"
-	     "  -j, --json          the daemon's answer as it is, one line\n"
-	     "  -t, --timeout S     give up after S seconds (status: 10;\n"
-	     "                      reload waits as long as it takes)\n"
+	     "  -j, --json          the daemon's answer, one line\n"
+	     "  -t, --timeout S     give up after S seconds (what only asks: "
+	     "10;\n"
+	     "                      the others wait as long as it takes)\n"
 	     "  -f, --force         reload: also files that did not change, "
 	     "and\n"
 	     "                      those that were overridden\n"
+	     "      --compromised   key retire: at once, the key is in wrong "
+	     "hands\n"
+	     "      --over S        drain: within S seconds (10)\n"
 	     "  -h, --help          this text\n"
 	     "  -V, --version       the version of altoctl\n\n"
 	     "exit status\n"
@@ -145,6 +243,44 @@ static int usage(const char *what, const char *word)
 	                word);
 }
 
+/* A whole number of seconds from least to most; -1: it is none. */
+static long seconds_of(const char *text, long least, long most)
+{
+	char *end = NULL;
+	long n = strtol(text, &end, 10);
+
+	return end == text || *end != '\0' || n < least || n > most ? -1 : n;
+}
+
+static int read_option(int c, struct options *o)
+{
+	switch (c) {
+	case 's':
+		o->socket = optarg;
+		return EXIT_DONE;
+	case 'j':
+		o->json = true;
+		return EXIT_DONE;
+	case 'f':
+		o->given |= FORCE;
+		return EXIT_DONE;
+	case 'c':
+		o->given |= COMPROMISED;
+		return EXIT_DONE;
+	case 'o':
+		o->given |= OVER;
+		o->over_s = seconds_of(optarg, 0, 3600);
+		return o->over_s >= 0 ? EXIT_DONE :
+		       usage("--over is 0 to 3600 seconds, not ", optarg);
+	case 't':
+		o->timeout_s = (int)seconds_of(optarg, 1, 1000000);
+		return o->timeout_s > 0 ? EXIT_DONE :
+		       usage("--timeout is in seconds, not ", optarg);
+	default:	/* getopt has said what is wrong */
+		return EXIT_USAGE;
+	}
+}
+
 /* true: go on with the command; false: exit with *status. */
 static bool read_options(int argc, char **argv, struct options *o, int *status)
 {
@@ -153,62 +289,77 @@ static bool read_options(int argc, char **argv, struct options *o, int *status)
 		{ "json", no_argument, NULL, 'j' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "compromised", no_argument, NULL, 'c' },
+		{ "over", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 }
 	};
-	char *end = NULL;
-	long seconds;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "s:jt:fhV", known, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o->socket = optarg;
-			break;
-		case 'j':
-			o->json = true;
-			break;
-		case 'f':
-			o->force = true;
-			break;
-		case 't':
-			seconds = strtol(optarg, &end, 10);
-			if (*end != '\0' || seconds < 1 || seconds > 1000000) {
-				*status = usage("--timeout is in seconds, not ",
-				                optarg);
-				return false;
-			}
-			o->timeout_s = (int)seconds;
-			break;
-		case 'h':
-			*status = help();
-			return false;
-		case 'V':
-			*status = version();
-			return false;
-		default:	/* getopt has said what is wrong */
-			*status = EXIT_USAGE;
+		if (c == 'h' || c == 'V') {
+			*status = c == 'h' ? help() : version();
 			return false;
 		}
+		*status = read_option(c, o);
+		if (*status != EXIT_DONE)
+			return false;
 	}
 	return true;
 }
 
-static int command(const char *name, const struct options *o)
+/* A word of a command that has two: which ones there are. */
+static int half_said(const char *word)
 {
-	if (strcmp(name, "help") == 0)
+	size_t len = strlen(word);
+	char text[200] = "";
+
+	for (const struct command *c = commands; c->name; c++)
+		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
+			snprintf(text + strlen(text),
+			         sizeof(text) - strlen(text), "%s\"%s\"",
+			         text[0] ? " or " : "", c->name);
+	return text[0] ? usage("say ", text) :
+	                 usage("there is no command ", word);
+}
+
+/* How many of the words name c; 0: they do not. */
+static int words_of(const struct command *c, int n, char **word)
+{
+	size_t len = strlen(word[0]);
+
+	if (strcmp(c->name, word[0]) == 0)
+		return 1;
+	return n > 1 && strncmp(c->name, word[0], len) == 0 &&
+	       c->name[len] == ' ' && strcmp(c->name + len + 1,
+	                                     word[1]) == 0 ? 2 : 0;
+}
+
+static int command(int n, char **word, struct options *o)
+{
+	const struct command *c = commands;
+	int used = 0;
+
+	if (n == 1 && strcmp(word[0], "help") == 0)
 		return help();
-	if (strcmp(name, "version") == 0)
+	if (n == 1 && strcmp(word[0], "version") == 0)
 		return version();
-	for (const struct command *c = commands; c->name; c++) {
-		if (strcmp(c->name, name) != 0)
-			continue;
-		if (o->force && !c->forceable)
-			return usage("--force is not for ", name);
-		return run(c, o);
-	}
-	return usage("there is no command ", name);
+	while (c->name && (used = words_of(c, n, word)) == 0)
+		c++;
+	if (!c->name)
+		return half_said(word[0]);
+	if (o->given & ~c->takes)
+		return usage(o->given & ~c->takes & FORCE ? "--force" :
+		             o->given & ~c->takes & OVER ? "--over" :
+		             "--compromised", " is not for this command");
+	if (c->arg && used < n)
+		o->file = word[used++];
+	if (c->arg && !o->file)
+		return usage("it needs to know where to: backup ", c->arg);
+	if (used < n)
+		return usage("one command at a time, not also ", word[used]);
+	return run(c, o);
 }
 
 int main(int argc, char **argv)
@@ -220,8 +371,5 @@ int main(int argc, char **argv)
 		return status;
 	if (optind == argc)
 		return usage("a command is missing", "");
-	if (optind + 1 < argc)
-		return usage("one command at a time, not also ",
-		             argv[optind + 1]);
-	return command(argv[optind], &o);
+	return command(argc - optind, argv + optind, &o);
 }

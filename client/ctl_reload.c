@@ -93,11 +93,17 @@ static void print_traffic(const json_t *a)
 
 void ctl_reload(const json_t *a)
 {
-	if (json_is_true(json_object_get(a, "changed"))) {
+	if (!json_object_get(a, "resources")) {		/* a proxy */
+		puts("certificates, keys and tokens were read again");
+	} else if (json_is_true(json_object_get(a, "changed"))) {
 		printf("serial %" PRId64 " published in %.1f ms\n",
 		       int_of(a, "serial"), number_of(a, "ms"));
 		print_changes(a);
 		print_traffic(a);
+	} else if (json_object_get(a, "deferred")) {
+		printf("read, and will be published in %" PRId64 " s "
+		       "(min-interval): serial %" PRId64 " stays till then\n",
+		       int_of(a, "deferred"), int_of(a, "serial"));
 	} else {
 		printf("nothing changed: serial %" PRId64 " stays\n",
 		       int_of(a, "serial"));

@@ -17,6 +17,27 @@ static void line(const char *name, const char *text)
 	putchar('\n');
 }
 
+/* The key that is to sign next, and what waits to be published. */
+static void print_plans(const json_t *a)
+{
+	int64_t left = int_of(a, "next-key-from") - (int64_t)time(NULL);
+	const json_t *later = json_object_get(a, "deferred");
+	char text[200];
+
+	if (json_object_get(a, "next-key")) {
+		snprintf(text, sizeof(text), "%s, may sign %s%s",
+		         text_of(a, "next-key"), left > 0 ? "in " : "now",
+		         left > 0 ? span_of((double)left).s : "");
+		line("next key", text);
+	}
+	if (later) {
+		snprintf(text, sizeof(text), "%s to be published in %" PRId64
+		         " s", count_of(int_of(later, "reloads"), "reload",
+		                        "reloads").s, int_of(later, "seconds"));
+		line("waiting", text);
+	}
+}
+
 static void print_head(const json_t *a)
 {
 	int64_t left = int_of(a, "expires") - (int64_t)time(NULL);
@@ -43,6 +64,7 @@ static void print_head(const json_t *a)
 	line("session", text_of(a, "session"));
 	line("service", text_of(a, "service"));
 	line("key", text_of(a, "key"));
+	print_plans(a);
 }
 
 static void print_places(const json_t *a)

@@ -1,5 +1,6 @@
 /* Any bytes as a small document: what is read prints canonically, and that text
- * reads back to itself. The same bytes as a key set and as a directory.
+ * reads back to itself. The same bytes as a key, a key set and a directory; a key
+ * that is taken is written and taken again as the same one.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,6 +33,22 @@ static void print_twice(const json_t *doc)
 	buf_free(&twice);
 }
 
+static void key_twice(const struct public_key *k)
+{
+	struct public_key again;
+	json_t *jwk;
+
+	if (strlen(k->id) != THUMBPRINT_TEXT)
+		abort();
+	if (k->alg != SIGN_ED25519)
+		return;			/* not written by us */
+	jwk = jwk_write(k);
+	if (!jwk || jwk_read(jwk, &again, NULL) != RC_OK ||
+	    strcmp(again.id, k->id) != 0 || memcmp(again.raw, k->raw, 32) != 0)
+		abort();
+	json_decref(jwk);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct public_key keys[JWK_KEYS_MAX];
@@ -48,8 +65,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	print_twice(doc);
-	if (jwk_read_set(doc, keys, &n, NULL) == RC_OK && n > JWK_KEYS_MAX)
-		abort();
+	if (jwk_read(doc, &keys[0], NULL) == RC_OK)
+		key_twice(&keys[0]);
+	if (jwk_read_set(doc, keys, &n, NULL) == RC_OK) {
+		if (n > JWK_KEYS_MAX)
+			abort();
+		for (size_t i = 0; i < n; i++)
+			key_twice(&keys[i]);
+	}
 	json_decref(doc);
 	if (ird_read((const char *)data, size, &ird, &d) != RC_OK &&
 	    !d.text[0])

@@ -1,9 +1,10 @@
 /* fuzz_sub.c - the subscriber's half, for libFuzzer.
  *
  * The input is a list of steps (what happens, how many bytes belong to it, those
- * bytes): frames as they are, frames of a real publisher, updates and bodies that
- * are signed but made of the input's bytes. Whatever happens, what is published
- * proves itself and nobody goes back. Links with tests/world.c.
+ * bytes): frames as they are, frames of a real publisher, updates, bodies, state
+ * documents and directories that are signed but made of the input's bytes; keys that
+ * change, an operator who trusts. Whatever happens, what is published proves itself,
+ * and nobody goes back but to what is trusted. Links with tests/world.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ static struct sub *s;
 static struct snapshot *held;
 static char asked[ID_MAX + 1];
 static struct update *last;
+static struct keys all_keys;	/* that the publisher ever has */
+static bool trusting;		/* the operator said so, for this round */
 
 static void must(bool ok)
 {
@@ -32,15 +35,17 @@ static void check_publish(const struct sub_act *act)
 {
 	const struct state *st = snapshot_state(act->next);
 
-	must(world_proves(act->next, sub_keys(s)));
+	must(world_proves(act->next, &all_keys));
+	must(sub_keys(s)->n > 0);
 	must(state_time(st, w->now, NULL) == RC_OK);
-	must(!held || position_cmp(&st->pos,
+	must(!held || trusting || position_cmp(&st->pos,
 	                           &snapshot_state(held)->pos) >= 0);
 	must(act->jump || (held && snapshot_state(held)->pos.serial +
 	                   act->n_updates == st->pos.serial));
 	snapshot_unref(held);
 	held = snapshot_ref(act->next);
 	must(sub_served(s) == RC_OK);
+	trusting = false;
 }
 
 static void pump(void)
@@ -55,8 +60,11 @@ static void pump(void)
 			memcpy(asked, act.id, sizeof(asked));
 		if (act.what == SUB_PUBLISH)
 			check_publish(&act);
-		if (act.what == SUB_REOPEN)
+		if (act.what == SUB_REOPEN) {
+			must(!sub_polling(s));
 			sub_closed(s);
+			trusting = false;
+		}
 	}
 	abort();		/* it never comes to rest */
 }
@@ -89,6 +97,7 @@ static void connect_up(void)
 
 	memcpy(path.id[0], WORLD_INSTANCE, UUID_TEXT + 1);
 	must(sub_opened(s) == RC_OK);
+	trusting = false;
 	frame_hello(&h, &b);
 	feed_buf(&b);
 }
@@ -143,6 +152,68 @@ static void change(uint8_t how)
 	last = u ? update_ref(u) : NULL;
 }
 
+/* The next key is listed, signs, or is alone: in good order or not. */
+static void change_key(uint8_t how)
+{
+	size_t next = (w->signer + 1) % WORLD_KEYS;
+
+	if (how & 1)
+		w->listed[next] = true;
+	if (how & 2)
+		w->signer = next;
+	if (how & 4) {
+		memset(w->listed, 0, sizeof(w->listed));
+		w->listed[w->signer] = true;
+	}
+	if (how & 8)
+		world_restore(w, how % w->n_past);
+	(void)world_publish(w);
+	w->now++;
+	world_heartbeat(w);
+}
+
+/* The head's state document, or the input as one. */
+static void poll_or_trust(bool trust, const char *text, size_t len)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	struct leaf_set *set = NULL;
+	bool open = strcmp(sub_phase(s), "closed") != 0 && !sub_polling(s);
+
+	if (len > 1)
+		buf_add(&b, text, len);
+	else
+		must(state_doc(w->head, &b) == RC_OK);
+	if (state_doc_read(b.data, b.len, &set, NULL) == RC_OK) {
+		if (!trust)
+			must(sub_polled(s, set, w->now) == RC_OK);
+		else if (sub_trust(s, set, w->now, NULL) == RC_OK)
+			trusting = true;
+		must(!open || !sub_polling(s));
+		pump();
+	}
+	leaf_set_free(set);
+	buf_free(&b);
+}
+
+/* The head's directory, or the input under its headers. */
+static void introduce(const char *text, size_t len)
+{
+	struct sub_body b = { .id = DIRECTORY_ID, .ok = true };
+	struct world_answer a;
+	enum rc rc;
+
+	must(world_answer(w->head, DIRECTORY_ID, &a));
+	b.headers = a.headers;
+	b.body = len > 1 ? text : a.body;
+	b.len = len > 1 ? len : a.len;
+	rc = sub_introduce(s, &b, w->now, NULL);
+	must(rc == RC_OK || rc == RC_EKEY || rc == RC_ESIG ||
+	     rc == RC_ERULE || rc == RC_EDIGEST);
+	must(rc != RC_OK || sub_keys(s)->n > 0);
+	world_answer_free(&a);
+	pump();
+}
+
 static void say(uint8_t what, uint8_t how)
 {
 	struct buf b = BUF_INIT(1 << 20);
@@ -161,7 +232,7 @@ static void step(uint8_t what, const uint8_t *data, size_t len)
 {
 	uint8_t how = len ? data[0] : 0;
 
-	switch (what % 10) {
+	switch (what % 14) {
 	case 0:
 		feed((const char *)data, len);
 		break;
@@ -172,7 +243,7 @@ static void step(uint8_t what, const uint8_t *data, size_t len)
 	case 2:
 	case 3:
 	case 4:
-		say((uint8_t)(what % 10 - 2), how);
+		say((uint8_t)(what % 14 - 2), how);
 		break;
 	case 5:
 		feed_signed((const char *)data, len);
@@ -186,6 +257,16 @@ static void step(uint8_t what, const uint8_t *data, size_t len)
 	case 8:
 		world_heartbeat(w);
 		break;
+	case 9:
+	case 10:
+		poll_or_trust(what % 14 == 10, (const char *)data, len);
+		break;
+	case 11:
+		introduce((const char *)data, len);
+		break;
+	case 12:
+		change_key(how);
+		break;
 	default:
 		connect_up();
 	}
@@ -198,8 +279,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct keys none = { .n = 0 };
 
 	w = world_new(1);
+	all_keys.n = 0;
+	for (size_t i = 0; i < WORLD_KEYS; i++)
+		all_keys.key[all_keys.n++] = *sign_key_public(w->key[i]);
 	held = NULL;
 	last = NULL;
+	trusting = false;
 	asked[0] = '\0';
 	must(sub_new(&cfg, &none, NULL, &s) == RC_OK);
 	connect_up();

@@ -6,15 +6,17 @@
 #include "common/net/loop.h"
 #include "common/service/alto_http.h"
 #include "common/service/house.h"
+#include "common/service/miss.h"
 #include "common/service/options.h"
 #include "common/sys/conf.h"
-#include "common/sys/keyfile.h"
-#include "common/sys/log.h"
 #include "proxy/applier.h"
 #include "proxy/settings.h"
 
 #define BELOW_MS 1000		/* reports of those below are collected so long */
 #define HEARTBEAT_S 60		/* until the publisher says its own */
+#define MISS_WAIT_MS 5000	/* a client waits for what is not here, */
+#define MISS_QUIET_MS 5000	/* which is not asked for again for so long */
+#define MISS_WAITING_MAX 256
 
 struct proxy {
 	struct house house;
@@ -23,31 +25,10 @@ struct proxy {
 	struct upstream *upstream;
 	struct loop_timer *below;
 	bool below_set;
-	char *authorization;		/* "Bearer TOKEN", or NULL */
+	struct miss *miss;
 };
 
-static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)
-{
-	house_status(req, args, &((struct proxy *)arg)->house);
-}
-
 /* ---- who subscribes here --------------------------------------------------- */
-
-static void gather_one(const struct push_info *i, void *arg)
-{
-	struct msg_below *m = arg;
-	struct frame_below *b = &m->below[m->n];
-
-	if (!pub_subscribed(i->pub) || m->n >= FRAME_BELOW_MAX)
-		return;
-	b->pos = *pub_acked(i->pub);
-	if (!b->pos.session[0])
-		return;
-	snprintf(b->name, sizeof(b->name), "%s", pub_name(i->pub));
-	snprintf(b->uri, sizeof(b->uri), "%s", pub_uri(i->pub));
-	snprintf(b->push, sizeof(b->push), "%s", pub_push_uri(i->pub));
-	m->n++;
-}
 
 static void on_below(void *arg)
 {
@@ -56,13 +37,12 @@ static void on_below(void *arg)
 
 	p->below_set = false;
 	if (m)
-		m->below = calloc(push_count(p->house.push) + 1,
-		                  sizeof(*m->below));
+		m->below = calloc(FRAME_BELOW_MAX, sizeof(*m->below));
 	if (!m || !m->below) {
 		free(m);
 		return;
 	}
-	push_each(p->house.push, gather_one, m);
+	m->n = push_below(p->house.push, m->below, FRAME_BELOW_MAX);
 	m->msg.kind = MSG_BELOW;
 	m->msg.size = sizeof(*m) + m->n * sizeof(*m->below);
 	house_to_writer(&p->house, &m->msg);
@@ -80,14 +60,13 @@ static void on_subscribers(void *arg)
 
 /* ---- from the writer ------------------------------------------------------- */
 
-static void on_connect(struct proxy *p, const char *uri)
+static void on_connect(struct proxy *p, const struct msg_connect *m)
 {
-	struct diag d = { 0 };
+	const struct upstream_target to = {
+		.uri = m->uri, .authorization = m->authorization, .tls = m->tls
+	};
 
-	if (upstream_connect(p->upstream, uri, p->authorization, &d) == RC_OK)
-		return;
-	log_error("upstream", "%s: %s", uri, d.text);
-	upstream_pause(p->upstream, 1);
+	upstream_connect(p->upstream, m->conn, &to);
 }
 
 static void on_hello(struct proxy *p, const struct msg_hello *m)
@@ -107,7 +86,7 @@ static void on_loop(void *arg, struct msg *m)
 
 	switch (m->kind) {
 	case MSG_DO_CONNECT:
-		on_connect(p, what->text);
+		on_connect(p, (struct msg_connect *)m);
 		break;
 	case MSG_DO_SEND:
 		upstream_send(p->upstream, what->conn, what->text, what->len);
@@ -116,8 +95,10 @@ static void on_loop(void *arg, struct msg *m)
 		upstream_close(p->upstream, what->conn, (int)what->number,
 		               what->text);
 		break;
-	case MSG_DO_PAUSE:
-		upstream_pause(p->upstream, what->number);
+	case MSG_ANSWER:
+		ctl_answer(((struct msg_answer *)m)->req,
+		           ((struct msg_answer *)m)->text,
+		           ((struct msg_answer *)m)->len);
 		break;
 	case MSG_HELLO:
 		on_hello(p, (struct msg_hello *)m);
@@ -130,23 +111,40 @@ static void on_loop(void *arg, struct msg *m)
 
 /* ---- the pieces of the house ----------------------------------------------- */
 
-static void published(void *arg, struct snapshot *next)
-{
-	(void)next;
-	upstream_good(((struct proxy *)arg)->upstream);
-}
-
 static void leave(void *arg)
 {
 	upstream_leave(((struct proxy *)arg)->upstream);
 }
 
+/* HTTP thread: a client asks for what is not here. */
+static bool on_missing(void *arg)
+{
+	struct proxy *p = arg;
+	struct msg *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return false;
+	status_add(p->house.status, STATUS_missing, 1);
+	m->kind = MSG_MISSING;
+	m->size = sizeof(*m);
+	return house_to_writer(&p->house, m);
+}
+
 static enum rc start(void *arg, struct restored *restored, struct diag *d)
 {
 	struct proxy *p = arg;
+	const struct miss_config miss = {
+		.wait_ms = MISS_WAIT_MS, .quiet_ms = MISS_QUIET_MS,
+		.waiting_max = MISS_WAITING_MAX, .ask = on_missing, .arg = p
+	};
 	enum rc rc = applier_start(p->applier, &p->house, restored, d);
 
-	if (rc == RC_OK && applier_heartbeat(p->applier))
+	if (rc == RC_OK)
+		rc = miss_new(&miss, &p->miss);
+	if (rc != RC_OK)
+		return rc;
+	applier_set_miss(p->applier, p->miss);
+	if (applier_heartbeat(p->applier))
 		p->house.cfg.heartbeat = p->house.report.heartbeat =
 			applier_heartbeat(p->applier);
 	return rc;
@@ -162,26 +160,6 @@ static uint64_t tick(void *arg)
 	return applier_tick(((struct proxy *)arg)->applier);
 }
 
-static enum rc load_token(struct proxy *p, struct diag *d)
-{
-	const char *file = conf_list_str(p->conf, "upstream", 0, "token-file");
-	struct buf text = BUF_INIT(1024);
-	char *token = NULL;
-	enum rc rc;
-
-	if (!file)
-		return RC_OK;
-	rc = keyfile_token(file, &token, d);
-	if (rc == RC_OK) {
-		buf_printf(&text, "Bearer %s", token);
-		p->authorization = buf_take(&text, NULL);
-		rc = p->authorization ? RC_OK : RC_ENOMEM;
-	}
-	keyfile_token_free(token);
-	buf_free(&text);
-	return rc;
-}
-
 static enum rc ready(void *arg, struct diag *d)
 {
 	struct proxy *p = arg;
@@ -190,39 +168,94 @@ static enum rc ready(void *arg, struct diag *d)
 		.message_max = (size_t)conf_list_int(p->conf, "upstream", 0,
 		                                     "waiting"),
 		.connect_s = 15, .ping_s = 20, .dead_s = 60,
-		.backoff_min_ms = 200,
-		.backoff_max_ms = (uint64_t)conf_list_int(p->conf, "upstream",
-			0, "retry-max") * 1000,
 	};
-	struct msg_upstream *due = calloc(1, sizeof(*due));
-	enum rc rc = due ? load_token(p, d) : RC_ENOMEM;
+	enum rc rc;
 
-	if (rc == RC_OK)
-		rc = loop_timer_new(p->house.loop, on_below, p, &p->below);
+	(void)d;
+	rc = loop_timer_new(p->house.loop, on_below, p, &p->below);
 	if (rc == RC_OK)
 		rc = upstream_new(p->house.loop, &cfg, &p->upstream);
-	if (rc != RC_OK) {
-		free(due);
-		return rc;
-	}
-	due->msg.kind = MSG_UP_DUE;
-	due->msg.size = sizeof(*due);
-	house_to_writer(&p->house, &due->msg);
-	return RC_OK;
+	if (rc == RC_OK)
+		alto_http_set_miss(p->house.http, p->miss);
+	return rc;
 }
 
 static void stop(void *arg)
 {
 	struct proxy *p = arg;
 
+	applier_stop(p->applier);
 	upstream_free(p->upstream);
 	loop_timer_free(p->below);
 	p->below = NULL;
-	keyfile_token_free(p->authorization);
+	miss_free(p->miss);
+	p->miss = NULL;
+}
+
+/* ---- commands ------------------------------------------------------------ */
+
+static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	house_status(req, args, &((struct proxy *)arg)->house);
+}
+
+static void on_drain(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	house_drain(req, args, &((struct proxy *)arg)->house);
+}
+
+static void command(struct proxy *p, int kind, struct ctlsock_req *req)
+{
+	struct msg_command *m = calloc(1, sizeof(*m));
+
+	if (m) {
+		m->msg.kind = kind;
+		m->msg.size = sizeof(*m);
+		m->req = req;
+		if (house_to_writer(&p->house, &m->msg))
+			return;
+	}
+	if (req)
+		ctl_error(req, "the proxy is busy: try again");
+}
+
+static void on_trust(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	command(arg, MSG_TRUST, req);
+}
+
+static void on_resync(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	command(arg, MSG_RESYNC, req);
+}
+
+/* What listeners show and believe, then what is shown upstream. */
+static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	struct buf errors = BUF_INIT(64u << 10);
+	struct proxy *p = arg;
+
+	(void)args;
+	if (house_renew(&p->house, &errors) == RC_OK)
+		command(p, MSG_RELOAD, req);
+	else if (req)
+		ctl_error(req, "%s", buf_str(&errors));
+	buf_free(&errors);
+}
+
+static void hangup(void *arg)
+{
+	on_reload(NULL, NULL, arg);
 }
 
 static const struct ctl_command commands[] = {
 	{ "status", on_status },
+	{ "reload", on_reload },
+	{ "resync", on_resync },
+	{ "trust", on_trust },
+	{ "drain", on_drain },
 	{ NULL, NULL }
 };
 
@@ -234,8 +267,7 @@ int main(int argc, char **argv)
 		.subscribers = on_subscribers,
 		.writer = { .start = start, .message = message, .tick = tick,
 		            .drop = applier_drop, .on_loop = on_loop,
-		            .published = published, .ready = ready,
-		            .leave = leave,
+		            .ready = ready, .leave = leave, .hangup = hangup,
 		            .stop = stop, .commands = commands, .arg = &p },
 	};
 	int status;

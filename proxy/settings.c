@@ -4,7 +4,10 @@
 
 #include "common/core/sign.h"
 #include "common/core/vtag.h"
+#include "common/net/tls.h"
+#include "common/proto/keys.h"
 #include "common/service/options.h"
+#include "proxy/sources.h"
 
 static const struct conf_key keys[] = {
 	OPTIONS_SETTINGS("0.0.0.0:8090", "127.0.0.1:8091", "127.0.0.1:8092",
@@ -12,26 +15,41 @@ static const struct conf_key keys[] = {
 	{ "", "public-uri", CONF_URI, NULL, 0, 0, CONF_RESTART,
 	  "where clients reach this proxy, ending in \"/\"; the server lists "
 	  "it while it is in sync" },
-	{ "", "upstream", CONF_LIST, NULL, 1, 1, CONF_REQUIRED,
-	  "whose maps are redistributed" },
+	{ "", "origin", CONF_URI, NULL, 0, 0, CONF_RESTART,
+	  "directory of the server that signs, whose name trust begins at; "
+	  "default: the first upstream's" },
+	{ "", "upstream", CONF_LIST, NULL, 1, SOURCES_MAX, CONF_REQUIRED,
+	  "whose maps are redistributed; the first is preferred" },
 	{ "upstream", "directory", CONF_URI, NULL, 0, 0, CONF_REQUIRED,
 	  "URI of the information resource directory" },
 	{ "upstream", "mode", CONF_STRING, "push", 0, 0, CONF_RESTART,
-	  "push: every change the moment it happens" },
+	  "push: every change the moment it happens; pull: asked for each "
+	  "half heartbeat" },
 	{ "upstream", "push", CONF_URI, NULL, 0, 0, CONF_RESTART,
 	  "where to subscribe; default: as the directory says" },
-	{ "upstream", "name", CONF_STRING, NULL, 1, 64, CONF_REQUIRED,
-	  "the name to subscribe under" },
+	{ "upstream", "name", CONF_STRING, NULL, 1, 64, CONF_RESTART,
+	  "the name to subscribe under, for push; the same at all" },
 	{ "upstream", "key", CONF_STRINGS, NULL, 1, 8, CONF_RESTART,
 	  "thumbprints of keys to trust at first (current and next)" },
 	{ "upstream", "token-file", CONF_PATH, NULL, 0, 0, CONF_SECRET,
 	  "file with the bearer token to show" },
+	{ "upstream.tls", "ca", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	  "authorities, PEM, that its certificate must lead to; default: the "
+	  "system's" },
+	{ "upstream.tls", "pin", CONF_STRING, NULL, TLS_PIN_TEXT, TLS_PIN_TEXT,
+	  CONF_RESTART, "base64 of the SHA-256 of its public key, which must "
+	  "be that as well" },
+	{ "upstream.tls", "certificate", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	  "own certificate to show, PEM, followed by its chain" },
+	{ "upstream.tls", "key", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	  "its private key, PEM" },
 	{ "upstream", "body", CONF_SIZE, "1G", 1048576, 2147483648,
 	  CONF_RESTART, "largest map that is fetched" },
 	{ "upstream", "waiting", CONF_SIZE, "256M", 1048576, 4294967296,
-	  CONF_RESTART, "updates that may wait for a map being fetched" },
+	  CONF_RESTART, "updates that may wait for a map being fetched; the "
+	  "first upstream's counts" },
 	{ "upstream", "retry-max", CONF_SECONDS, "60", 1, 86400, CONF_RESTART,
-	  "longest pause before connecting again" },
+	  "longest pause before trying again; the first upstream's counts" },
 };
 
 bool uri_on_loopback(const char *uri)
@@ -51,25 +69,72 @@ bool uri_on_loopback(const char *uri)
 	        (len == 9 || host[9] == ':'));
 }
 
-static void check_upstream(const struct conf *c, long i, struct buf *errors)
+static const char *text_of(const struct conf *c, long i, const char *name)
 {
-	const char *dir = conf_list_str(c, "upstream", (size_t)i, "directory");
-	const char *mode = conf_list_str(c, "upstream", (size_t)i, "mode");
-	const char *name = conf_list_str(c, "upstream", (size_t)i, "name");
-	size_t pins = conf_list_strings(c, "upstream", (size_t)i, "key");
+	return conf_list_str(c, "upstream", (size_t)i, name);
+}
 
+const char *proxy_name(const struct conf *c)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; !name && i < conf_list_count(c, "upstream"); i++)
+		name = text_of(c, (long)i, "name");
+	return name;
+}
+
+static bool is_plain(const char *uri)
+{
+	return strncmp(uri, "http://", 7) == 0 && !uri_on_loopback(uri);
+}
+
+static void check_mode(const struct conf *c, long i, struct buf *errors)
+{
+	const char *mode = text_of(c, i, "mode"), *name = text_of(c, i, "name");
+	const char *push = text_of(c, i, "push");
+
+	if (mode && strcmp(mode, "push") != 0 && strcmp(mode, "pull") != 0)
+		conf_blame(c, errors, "upstream", i, "mode",
+		           "\"%s\" is not known: push or pull", mode);
+	else if (mode && strcmp(mode, "push") == 0 && !proxy_name(c))
+		conf_blame(c, errors, "upstream", i, "name",
+		           "missing: push needs a name to subscribe under");
 	if (name && !pid_ok(name, strlen(name)))
 		conf_blame(c, errors, "upstream", i, "name",
 		           "not 1 to 64 letters, digits or -:@_");
-	if (mode && strcmp(mode, "push") != 0)
-		conf_blame(c, errors, "upstream", i, "mode",
-		           "\"%s\" is not known: push", mode);
-	if (dir && strncmp(dir, "http://", 7) == 0 && !pins &&
-	    !uri_on_loopback(dir))
-		conf_blame(c, errors, "upstream", i, "directory",
-		           "http:// proves nobody's name: pin the server's "
-		           "key (`altoctl status` there prints it)");
-	for (size_t k = 0; k < pins; k++) {
+	else if (name && strcmp(name, proxy_name(c)) != 0)
+		conf_blame(c, errors, "upstream", i, "name",
+		           "not that of another upstream (\"%s\"): a proxy has "
+		           "one", proxy_name(c));
+	if (push && strncmp(push, "ws", 2) != 0)
+		conf_blame(c, errors, "upstream", i, "push",
+		           "must be a ws:// or wss:// URI");
+}
+
+static void check_tls(const struct conf *c, long i, struct buf *errors)
+{
+	const char *certificate = text_of(c, i, "tls.certificate");
+	const char *key = text_of(c, i, "tls.key"), *pin;
+	size_t len;
+
+	if (!certificate != !key)
+		conf_blame(c, errors, "upstream", i, certificate ?
+		           "tls.certificate" : "tls.key",
+		           "certificate and key go together");
+	pin = text_of(c, i, "tls.pin");
+	len = pin ? strspn(pin, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
+	                   "stuvwxyz0123456789+/") : 0;
+	if (pin && (len != TLS_PIN_TEXT - 1 || strcmp(pin + len, "=") != 0))
+		conf_blame(c, errors, "upstream", i, "tls.pin",
+		           "not the base64 of a SHA-256 (44 characters)");
+}
+
+/* How many are pinned for this upstream. */
+static size_t check_pins(const struct conf *c, long i, struct buf *errors)
+{
+	size_t n = conf_list_strings(c, "upstream", (size_t)i, "key");
+
+	for (size_t k = 0; k < n; k++) {
 		const char *pin = conf_list_nth(c, "upstream", (size_t)i,
 		                                "key", k);
 
@@ -78,16 +143,46 @@ static void check_upstream(const struct conf *c, long i, struct buf *errors)
 			           "\"%s\" is not a thumbprint (43 characters "
 			           "of base64url)", pin);
 	}
+	return n;
+}
+
+/* Pins are of the service's keys, so those of one upstream vouch for all. */
+static void check_names(const struct conf *c, size_t pins,
+                        struct buf *errors)
+{
+	static const char why[] = "http:// proves nobody's name: pin the "
+		"server's key (`altoctl status` there prints it)";
+	const char *origin = conf_get_str(c, "origin");
+
+	if (pins > KEYS_PINS_MAX)
+		conf_blame(c, errors, "", -1, "upstream",
+		           "%zu keys in all, %d may be", pins, KEYS_PINS_MAX);
+	if (pins)
+		return;
+	if (origin && is_plain(origin))
+		conf_blame(c, errors, "", -1, "origin", "%s", why);
+	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++) {
+		const char *dir = text_of(c, (long)i, "directory");
+
+		if (dir && is_plain(dir))
+			conf_blame(c, errors, "upstream", (long)i,
+			           "directory", "%s", why);
+	}
 }
 
 static void check(const struct conf *c, struct buf *errors)
 {
 	const char *uri = conf_get_str(c, "public-uri");
+	size_t pins = 0;
 
 	options_check(c, errors);
 	options_check_tokens(c, "upstream", errors);
-	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++)
-		check_upstream(c, (long)i, errors);
+	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++) {
+		check_mode(c, (long)i, errors);
+		check_tls(c, (long)i, errors);
+		pins += check_pins(c, (long)i, errors);
+	}
+	check_names(c, pins, errors);
 	if (uri && (uri[strlen(uri) - 1] != '/' ||
 	    strncmp(uri, "http", 4) != 0))
 		conf_blame(c, errors, "", -1, "public-uri",

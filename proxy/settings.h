@@ -11,4 +11,7 @@ extern const struct conf_table proxy_settings;
 /* Is the host of this URI this very machine (localhost, 127/8, ::1)? */
 bool uri_on_loopback(const char *uri);
 
+/* The name that this proxy subscribes under; NULL: none is set. */
+const char *proxy_name(const struct conf *c);
+
 #endif

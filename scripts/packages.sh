@@ -3,14 +3,15 @@
 # while nothing is missing.
 
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake libtool pkg-config
-libmicrohttpd-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
-libssl-dev libjansson-dev libsqlite3-dev libconfig-dev libdeflate-dev
-libzstd-dev libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
+libmicrohttpd-dev libgnutls28-dev libwebsockets-dev
+libwebsockets-evlib-uv libuv1-dev libssl-dev libjansson-dev
+libsqlite3-dev libconfig-dev libdeflate-dev libzstd-dev
+libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
 
 # To run and check the quickstart.
 RUN_PACKAGES="python3 openssl"
 
-TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime"
+TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime nginx-light"
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

@@ -13,9 +13,6 @@
 #include "common/wire/jsonpatch.h"
 #include "common/wire/media.h"
 
-#define PULL_WITHIN_MAX	30		/* seconds a pull order is spread over */
-#define PULL_RATE	(64u << 20)	/* bytes a second that pulls may ask for */
-#define RATIO_USUAL	8		/* of a body to what travels of it */
 #define RATIO_MAX	24		/* a body compresses no better, to be sure */
 #define FRAME_ROOM	16384		/* for what stands around the patches */
 #define SMALL_PATCH	4096		/* bytes: not worth a question */
@@ -298,15 +295,6 @@ static void count_all(const struct resource *r, struct tally *t)
 	}
 }
 
-/* Few small bodies are fetched at once by all; many large ones are spread. */
-static unsigned pull_within(const struct resource *to, uint64_t subscribers)
-{
-	uint64_t seconds = resource_size(to) / RATIO_USUAL * subscribers /
-	                   PULL_RATE;
-
-	return seconds < PULL_WITHIN_MAX ? (unsigned)seconds : PULL_WITHIN_MAX;
-}
-
 enum rc change_put(const struct resource *from, const struct resource *to,
                    const struct change_limits *limits, struct buf *text,
                    struct change_report *report)
@@ -339,7 +327,8 @@ enum rc change_put(const struct resource *from, const struct resource *to,
 			report->delta_bytes += patch.len;
 	} else {
 		frame_update_pull(resource_leaf(to),
-		                  pull_within(to, limits->subscribers), text);
+		                  frame_within(resource_size(to),
+		                               limits->subscribers), text);
 		report->pulls += !is_directory(to);
 	}
 	rc = RC_OK;

@@ -1,37 +1,12 @@
 #include "server/identity.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "common/sys/file.h"
-#include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
 #define SERVICE_FILE_MAX 256
-
-static enum rc load_key(const char *path, const char *state, bool may_make,
-                        struct sign_key **key, struct diag *d)
-{
-	struct diag why = { 0 };
-	enum rc rc = keyfile_load(path, key, &why);
-
-	if (rc == RC_ENOENT && !may_make)
-		return diag_set(d, rc, "the journal in %s was signed with a "
-		                "key that is not at %s: put the key back, or "
-		                "start with an empty state directory", state,
-		                path);
-	if (rc == RC_ENOENT) {
-		diag_clear(&why);
-		rc = keyfile_make(path, key, &why);
-		if (rc == RC_OK)
-			log_info("key", "made %s thumbprint=%s", path,
-			         sign_key_public(*key)->id);
-	}
-	if (rc != RC_OK)
-		*d = why;
-	return rc;
-}
 
 /* RC_ENOENT: there is no such file. */
 static enum rc read_service(const char *path, char out[UUID_TEXT + 1],
@@ -94,27 +69,26 @@ static enum rc name_service(const char *path, const char *set,
 	return rc;
 }
 
-enum rc identity_load(const struct conf *c, const char *held,
-                      struct sign_key **key, char service[UUID_TEXT + 1],
-                      struct diag *d)
+enum rc identity_key_path(const struct conf *c, char **out)
 {
-	const char *state = conf_get_str(c, "state");
 	const char *set = conf_get_str(c, "signing.key");
-	struct buf beside = BUF_INIT(8192);
-	char *path = NULL;
-	enum rc rc = file_path_join(set ? "" : state,
-	                            set ? set : "signing.pem", &path);
 
-	if (rc != RC_OK)
-		return rc;
-	rc = load_key(path, state, !held, key, d);
-	buf_printf(&beside, "%s.service", path);
-	if (rc == RC_OK)
-		rc = buf_rc(&beside);
+	return file_path_join(set ? "" : conf_get_str(c, "state"),
+	                      set ? set : "signing.pem", out);
+}
+
+enum rc identity_service(const struct conf *c, const char *key_path,
+                         const char *held, char service[UUID_TEXT + 1],
+                         struct diag *d)
+{
+	struct buf beside = BUF_INIT(8192);
+	enum rc rc;
+
+	buf_printf(&beside, "%s.service", key_path);
+	rc = buf_rc(&beside);
 	if (rc == RC_OK)
 		rc = name_service(buf_str(&beside), conf_get_str(c, "service"),
 		                  held, service, d);
 	buf_free(&beside);
-	free(path);
 	return rc;
 }

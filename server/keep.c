@@ -6,32 +6,32 @@
 #include "common/service/publish.h"
 #include "common/wire/json.h"
 
-#define META_FILE	"file:"		/* + id: source_record */
+#define META_FILE	"file:"		/* + id: map_record */
 #define META_PROXIES	"proxies"	/* JSON, as in the IRD */
 #define TEXT_MAX	(1u << 20)
 #define PROXIES_MAX	(16u << 20)
 
-enum rc keep_records(struct journal *j, const struct source *s,
-                     const struct keys *own, struct diag *d)
+enum rc keep_records(struct journal *j, const struct mapset *s,
+                     const struct keyring *ring, struct diag *d)
 {
 	struct buf key = BUF_INIT(128), text = BUF_INIT(TEXT_MAX);
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
-		const struct source_map *m = &s->maps[i];
+		const struct map_entry *m = &s->maps[i];
 
 		if (!m->next || !m->found.known)
 			continue;
 		buf_clear(&key);
 		buf_clear(&text);
 		buf_printf(&key, META_FILE "%s", m->id);
-		source_record_print(&m->found, &text);
+		map_record_print(&m->found, &text);
 		rc = journal_meta_set(j, buf_str(&key), text.data, text.len,
 		                      d);
 	}
 	if (rc == RC_OK) {
 		buf_clear(&text);
-		rc = keys_write(own, &text);
+		rc = keyring_write(ring, &text);
 	}
 	if (rc == RC_OK)
 		rc = journal_meta_set(j, META_KEYS, text.data, text.len, d);
@@ -40,42 +40,31 @@ enum rc keep_records(struct journal *j, const struct source *s,
 	return rc;
 }
 
-enum rc keep_load_keys(struct journal *j, const struct public_key *k,
-                       struct keys *own, struct diag *d)
+enum rc keep_load_keys(struct journal *j, const char *path, const char *state,
+                       bool empty, struct keyring **out, struct diag *d)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	enum rc rc = journal_meta_get(j, META_KEYS, &text, NULL);
+	enum rc rc = journal_meta_get(j, META_KEYS, &text, d);
 
-	if (rc == RC_OK)
-		rc = keys_read(own, text.data, text.len);
-	else if (rc == RC_ENOENT)
-		rc = RC_OK;
+	if (rc == RC_OK || rc == RC_ENOENT)
+		rc = keyring_open(path, state, empty && rc == RC_ENOENT ? NULL :
+		                  &text, out, d);
 	buf_free(&text);
-	if (rc != RC_OK)
-		return diag_set(d, rc, "the journal's list of keys is damaged");
-	if (keys_find(own, k->id))
-		return RC_OK;
-	if (own->n == JWK_KEYS_MAX) {
-		memmove(&own->key[0], &own->key[1],
-		        (JWK_KEYS_MAX - 1) * sizeof(own->key[0]));
-		own->n--;
-	}
-	own->key[own->n++] = *k;
-	return RC_OK;
+	return rc;
 }
 
-void keep_load_records(struct journal *j, struct source *s)
+void keep_load_records(struct journal *j, struct mapset *s)
 {
 	struct buf key = BUF_INIT(128), text = BUF_INIT(1024);
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct source_map *m = &s->maps[i];
+		struct map_entry *m = &s->maps[i];
 
 		buf_clear(&key);
 		buf_clear(&text);
 		buf_printf(&key, META_FILE "%s", m->id);
 		if (journal_meta_get(j, buf_str(&key), &text, NULL) != RC_OK ||
-		    source_record_read(buf_str(&text), text.len,
+		    map_record_read(buf_str(&text), text.len,
 		                       &m->taken) != RC_OK)
 			memset(&m->taken, 0, sizeof(m->taken));
 	}

@@ -7,11 +7,15 @@
 #include "common/service/options.h"
 #include "common/sys/conf.h"
 #include "common/sys/log.h"
+#include "server/answer.h"
+#include "server/orders.h"
 #include "server/publisher.h"
+#include "server/reload.h"
 #include "server/roster.h"
 #include "server/settings.h"
 
-#define SETTLE_MS 300	/* a file must be left alone for so long */
+#define SETTLE_MS 300		/* a file must be left alone for so long */
+#define ERRORS_MAX (1u << 20)
 
 struct server {
 	struct house house;
@@ -19,8 +23,17 @@ struct server {
 	struct publisher *publisher;
 	struct roster *roster;
 	struct loop_timer *settle;
+	struct keys own;		/* loop: whose signatures are ours */
 };
 
+/* To the writer; req (may be NULL) hears when that cannot be. */
+static void ask(struct server *s, struct ctlsock_req *req, struct msg *m)
+{
+	if (!(m && house_to_writer(&s->house, m)) && req)
+		ctl_error(req, "the server is busy: try again");
+}
+
+/* Certificates and tokens first: they need nobody but the loop. */
 static void ask_reload(struct server *s, struct ctlsock_req *req,
                        const char *cause, bool force)
 {
@@ -32,11 +45,11 @@ static void ask_reload(struct server *s, struct ctlsock_req *req,
 		m->req = req;
 		m->cause = cause;
 		m->force = force;
-		if (house_to_writer(&s->house, &m->msg))
-			return;
+		buf_init(&m->errors, ERRORS_MAX);
+		if (strcmp(cause, "watch") != 0)
+			house_renew(&s->house, &m->errors);
 	}
-	if (req)
-		ctl_error(req, "the server is busy: try again");
+	ask(s, req, m ? &m->msg : NULL);
 }
 
 static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
@@ -47,6 +60,62 @@ static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 		ctl_error(req, "reload: \"force\" is true or false");
 	else
 		ask_reload(arg, req, "command", json_is_true(force));
+}
+
+static void ask_order(struct server *s, struct ctlsock_req *req,
+                      enum order what, bool compromised)
+{
+	struct msg_order *m = calloc(1, sizeof(*m));
+
+	if (m) {
+		m->msg.kind = MSG_ORDER;
+		m->msg.size = sizeof(*m);
+		m->req = req;
+		m->what = what;
+		m->compromised = compromised;
+	}
+	ask(s, req, m ? &m->msg : NULL);
+}
+
+static void on_key_list(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	ask_order(arg, req, ORDER_KEY_LIST, false);
+}
+
+static void on_key_next(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	ask_order(arg, req, ORDER_KEY_NEXT, false);
+}
+
+static void on_key_retire(struct ctlsock_req *req, const json_t *args,
+                          void *arg)
+{
+	const json_t *bad = json_object_get(args, "compromised");
+
+	if (bad && !json_is_boolean(bad))
+		ctl_error(req, "key retire: \"compromised\" is true or false");
+	else
+		ask_order(arg, req, ORDER_KEY_RETIRE, json_is_true(bad));
+}
+
+static void on_session_new(struct ctlsock_req *req, const json_t *args,
+                           void *arg)
+{
+	(void)args;
+	ask_order(arg, req, ORDER_SESSION_NEW, false);
+}
+
+static void on_backup(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	ask_order(arg, req, ORDER_BACKUP, false);
+}
+
+static void on_drain(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	house_drain(req, args, &((struct server *)arg)->house);
 }
 
 static void on_status(struct ctlsock_req *req, const json_t *args, void *arg)
@@ -94,15 +163,24 @@ static void drop(struct msg *m)
 		publisher_drop(m);
 }
 
+static void on_answer(const struct msg_answer *m)
+{
+	if (m->text)
+		ctl_answer(m->req, m->text, m->len);
+	else
+		ctl_error(m->req, "%s", rc_text(RC_ENOMEM));
+}
+
 static void on_loop(void *arg, struct msg *m)
 {
 	struct server *s = arg;
 
 	switch (m->kind) {
 	case MSG_ANSWER:
-		ctl_answer(((struct msg_answer *)m)->req,
-		           ((struct msg_answer *)m)->text,
-		           ((struct msg_answer *)m)->len);
+		on_answer((struct msg_answer *)m);
+		break;
+	case MSG_KEYS:
+		s->own = ((struct msg_keys *)m)->keys;
 		break;
 	case MSG_NO_SESSION:
 		push_refuse_session(s->house.push, "history was lost here");
@@ -122,8 +200,11 @@ static void on_loop(void *arg, struct msg *m)
 static enum rc start(void *arg, struct restored *restored, struct diag *d)
 {
 	struct server *s = arg;
+	enum rc rc = publisher_start(s->publisher, &s->house, restored, d);
 
-	return publisher_start(s->publisher, &s->house, restored, d);
+	if (rc == RC_OK)
+		publisher_keys(s->publisher, &s->own);
+	return rc;
 }
 
 static void message(void *arg, struct msg *m)
@@ -163,8 +244,7 @@ static enum rc ready(void *arg, struct diag *d)
 
 	listed = publisher_roster(s->publisher, &n);
 	if (rc == RC_OK)
-		rc = roster_new(&s->house, publisher_keys(s->publisher),
-		                listed, n, &s->roster);
+		rc = roster_new(&s->house, &s->own, listed, n, &s->roster);
 	return rc == RC_OK ? watch_files(s, d) : rc;
 }
 
@@ -172,6 +252,7 @@ static void stop(void *arg)
 {
 	struct server *s = arg;
 
+	publisher_stop(s->publisher);
 	roster_free(s->roster);
 	loop_timer_free(s->settle);
 }
@@ -179,6 +260,12 @@ static void stop(void *arg)
 static const struct ctl_command commands[] = {
 	{ "status", on_status },
 	{ "reload", on_reload },
+	{ "key-list", on_key_list },
+	{ "key-next", on_key_next },
+	{ "key-retire", on_key_retire },
+	{ "session-new", on_session_new },
+	{ "backup", on_backup },
+	{ "drain", on_drain },
 	{ NULL, NULL }
 };
 
@@ -202,7 +289,7 @@ int main(int argc, char **argv)
 		return 1;
 	cfg.conf = s.conf;
 	cfg.heartbeat = (unsigned)conf_get_int(s.conf, "heartbeat");
-	cfg.own = publisher_keys(s.publisher);
+	cfg.own = &s.own;
 	status = house_run(&s.house, &cfg);
 	publisher_free(s.publisher);
 	conf_free(s.conf);

@@ -3,32 +3,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
-#include "common/wire/json.h"
 #include "common/wire/state_json.h"
+#include "server/answer.h"
 #include "server/identity.h"
 #include "server/keep.h"
-#include "server/release.h"
-#include "server/source.h"
+#include "server/orders.h"
+#include "server/reload.h"
 
 #define SESSION_PAUSE_S	600		/* between sessions begun for lost history */
-#define TEXT_MAX	(1u << 20)
 
 struct publisher {
 	const struct conf *conf;
 	struct origin o;
+	struct reload reload;
+	struct backup backup;
 	uint64_t session_ms;		/* monotonic: last for lost history, or 0 */
+	uint64_t refused_ms;		/* last time that there was none, or 0 */
 };
 
 void publisher_drop(struct msg *m)
 {
+	if (m->kind == MSG_RELOAD) {
+		reload_drop(m);
+		return;
+	}
+	if (m->kind == MSG_ANSWER) {
+		answer_drop(m);
+		return;
+	}
 	if (m->kind == MSG_ROSTER)
 		free(((struct msg_roster *)m)->proxies);
-	if (m->kind == MSG_ANSWER)
-		free(((struct msg_answer *)m)->text);
 	free(m);
 }
 
@@ -67,8 +74,9 @@ enum rc publisher_new(const struct conf *c, struct publisher **out)
 	p->conf = c;
 	p->o.lifetime = conf_get_int(c, "signing.lifetime");
 	p->o.heartbeat_ms = (uint64_t)conf_get_int(c, "heartbeat") * 1000;
+	p->reload.apart_ms = (uint64_t)conf_get_int(c, "min-interval") * 1000;
 	p->o.message_max = (size_t)conf_get_int(c, "push.message");
-	rc = source_new(c, &p->o.source);
+	rc = mapset_new(c, &p->o.maps);
 	if (rc == RC_OK)
 		rc = digest_new(&p->o.digest);
 	if (rc == RC_OK)
@@ -85,8 +93,8 @@ void publisher_free(struct publisher *p)
 {
 	if (!p)
 		return;
-	source_free(p->o.source);
-	sign_key_free(p->o.key);
+	mapset_free(p->o.maps);
+	keyring_free(p->o.ring);
 	digest_free(p->o.digest);
 	snapshot_unref(p->o.now);
 	free(p->o.proxies);
@@ -94,9 +102,9 @@ void publisher_free(struct publisher *p)
 	free(p);
 }
 
-const struct keys *publisher_keys(const struct publisher *p)
+void publisher_keys(const struct publisher *p, struct keys *out)
 {
-	return &p->o.own;
+	keyring_own(p->o.ring, out);
 }
 
 const struct ird_proxy *publisher_roster(const struct publisher *p, size_t *n)
@@ -105,239 +113,15 @@ const struct ird_proxy *publisher_roster(const struct publisher *p, size_t *n)
 	return p->o.proxies;
 }
 
-/* ---- reload ---------------------------------------------------------------- */
-
-static void log_lines(const char *level_subject, const struct buf *lines,
-                      bool error)
-{
-	const char *p = buf_str(lines), *end;
-
-	for (; (end = strchr(p, '\n')) != NULL; p = end + 1) {
-		if (error)
-			log_error(level_subject, "%.*s", (int)(end - p), p);
-		else
-			log_warn(level_subject, "%.*s", (int)(end - p), p);
-	}
-}
-
-/* The map of the reading under way, else as it is served; NULL: no cost map. */
-static const struct costmeta *meta_of(const struct publisher *p, size_t i)
-{
-	const struct source_map *m = &p->o.source->maps[i];
-	const struct resource *r = m->next;
-
-	if (!r && p->o.now)
-		r = snapshot_get(p->o.now, m->id);
-	return r && resource_cost(r) ? costmap_meta(resource_cost(r)) : NULL;
-}
-
-/* A map with ordinal = true whose ranks another map brings; -1: none. */
-static long ranked_twice(const struct publisher *p)
-{
-	const struct source *s = p->o.source;
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct costmeta *a = meta_of(p, i), *b;
-
-		for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
-			b = meta_of(p, k);
-			if (b && strcmp(b->mode, "ordinal") == 0 &&
-			    strcmp(a->metric, b->metric) == 0 &&
-			    strcmp(a->net.id, b->net.id) == 0)
-				return (long)i;
-		}
-	}
-	return -1;
-}
-
-/* Each file is right, but no directory can be written of all of them: a line with
- * the place in the settings. */
-static void blame_settings(const struct publisher *p, enum rc rc,
-                           const struct diag *d, struct buf *errors)
-{
-	const char *text = d->text[0] ? d->text : rc_text(rc);
-	long i = rc == RC_EEXIST ? ranked_twice(p) : -1;
-
-	if (i >= 0)
-		conf_blame(p->conf, errors, "maps", i, "ordinal", "%s", text);
-	else
-		conf_blame(p->conf, errors, "", -1, "maps", "%s", text);
-}
-
-/* Reads the files and publishes what they say. What it did stands in r. */
-static enum rc reload(struct publisher *p, bool force, struct release *r,
-                      bool *published, struct buf *errors,
-                      struct buf *warnings)
-{
-	struct diag d = { 0 };
-	enum rc rc = source_read(p->o.source, p->o.now, force, errors, warnings);
-
-	*published = false;
-	if (rc != RC_OK)
-		return rc;
-	if (!source_default(p->o.source, NULL))
-		rc = diag_set(&d, RC_ERULE, "no network map among the maps (RFC "
-		              "7285 s9.2.3)");
-	if (rc == RC_OK)
-		rc = release_files(&p->o, r, &d);
-	if (rc != RC_OK && rc != RC_ENOMEM)
-		blame_settings(p, rc, &d, errors);
-	if (rc == RC_OK)
-		rc = release_publish(&p->o, r, NULL, published, &d);
-	if (rc == RC_OK && !*published) {
-		/* Other bytes, same content: remember them. */
-		rc = journal_begin(p->o.house->journal, &d);
-		if (rc == RC_OK)
-			rc = keep_records(p->o.house->journal, p->o.source,
-			                  &p->o.own, &d);
-		if (rc == RC_OK)
-			rc = journal_commit(p->o.house->journal, &d);
-		if (rc != RC_OK)
-			journal_rollback(p->o.house->journal);
-	}
-	if (rc == RC_OK) {
-		source_taken(p->o.source);
-	} else {
-		source_drop(p->o.source);
-		if (!errors->len) {
-			diag_set(&d, rc, "%s", rc_text(rc));
-			diag_print(&d, errors);
-			buf_putc(errors, '\n');
-		}
-	}
-	return rc;
-}
-
-/* Lines as JSON strings. */
-static void put_lines(const struct buf *lines, struct buf *dst)
-{
-	const char *p = buf_str(lines), *end;
-
-	for (; (end = strchr(p, '\n')) != NULL; p = end + 1) {
-		if (p != buf_str(lines))
-			buf_putc(dst, ',');
-		json_put_string(dst, p, (size_t)(end - p));
-	}
-}
-
-static void answer(struct publisher *p, struct ctlsock_req *req,
-                   struct buf *text)
-{
-	struct msg_answer *m = calloc(1, sizeof(*m));
-
-	if (!m)
-		return;		/* the asker sees his connection time out */
-	m->msg.kind = MSG_ANSWER;
-	m->msg.size = sizeof(*m) + text->len;
-	m->req = req;
-	m->text = buf_take(text, &m->len);
-	house_to_loop(p->o.house, &m->msg);
-}
-
-static void answer_reload(struct publisher *p, struct ctlsock_req *req,
-                          const struct release *r, bool published,
-                          const struct buf *warnings, uint64_t us)
-{
-	const struct state *st = snapshot_state(p->o.now);
-	struct buf text = BUF_INIT(16 * TEXT_MAX);
-
-	buf_printf(&text, "{\"changed\":%s,\"serial\":%llu,\"session\":\"%s\","
-	           "\"resources\":[%s],\"delta-bytes\":%zu,"
-	           "\"full-bytes\":%llu,\"pulls\":%zu,"
-	           "\"subscribers\":%llu,\"ms\":%llu.%03llu,"
-	           "\"warnings\":[", published ? "true" : "false",
-	           (unsigned long long)st->pos.serial, st->pos.session,
-	           buf_str(&r->report.json), r->report.delta_bytes,
-	           (unsigned long long)r->report.full_bytes, r->report.pulls,
-	           (unsigned long long)status_subscribers(p->o.house->status),
-	           (unsigned long long)(us / 1000),
-	           (unsigned long long)(us % 1000));
-	put_lines(warnings, &text);
-	buf_puts(&text, "]}");
-	answer(p, req, &text);
-	buf_free(&text);
-}
-
-static void answer_errors(struct publisher *p, struct ctlsock_req *req,
-                          const struct buf *errors)
-{
-	struct buf text = BUF_INIT(16 * TEXT_MAX);
-	const char *end = strchr(buf_str(errors), '\n');
-
-	buf_puts(&text, "{\"error\":");
-	json_put_string(&text, buf_str(errors), end ?
-	                (size_t)(end - buf_str(errors)) : errors->len);
-	buf_puts(&text, ",\"errors\":[");
-	put_lines(errors, &text);
-	buf_puts(&text, "]}");
-	answer(p, req, &text);
-	buf_free(&text);
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* A file that changes under our hands is read again when it has settled. */
-static void again_soon(struct publisher *p)
-{
-	struct msg *m = calloc(1, sizeof(*m));
-
-	if (!m)
-		return;
-	m->kind = MSG_SETTLE;
-	m->size = sizeof(*m);
-	house_to_loop(p->o.house, m);
-}
-
-static void on_reload(struct publisher *p, const struct msg_reload *m)
-{
-	struct buf errors = BUF_INIT(TEXT_MAX), warnings = BUF_INIT(TEXT_MAX);
-	struct status *status = p->o.house->status;
-	struct release r = { 0 };
-	uint64_t start = now_us();
-	bool published = false;
-	enum rc rc = reload(p, m->force, &r, &published, &errors, &warnings);
-
-	status_add(status, STATUS_reloads, 1);
-	log_lines("reload", &warnings, false);
-	if (rc == RC_OK) {
-		status_add(status, STATUS_publications, published);
-		status_trouble(status, "reload", NULL, 0);
-		log_info("reload", "cause=%s changed=%zu us=%llu", m->cause,
-		         r.report.n, (unsigned long long)(now_us() - start));
-	} else {
-		status_add(status, STATUS_reloads_refused, 1);
-		status_trouble(status, "reload", buf_str(&errors),
-		               clock_wall_s());
-		log_lines("reload", &errors, true);
-		if (rc == RC_EAGAIN && !m->req)
-			again_soon(p);
-	}
-	if (m->req && rc == RC_OK)
-		answer_reload(p, m->req, &r, published, &warnings,
-		              now_us() - start);
-	else if (m->req)
-		answer_errors(p, m->req, &errors);
-	release_free(&r);
-	buf_free(&errors);
-	buf_free(&warnings);
-}
-
 /* ---- other messages -------------------------------------------------------- */
 
 static void on_roster(struct publisher *p, struct msg_roster *m)
 {
 	struct ird_proxy *old = p->o.proxies;
 	size_t n_old = p->o.n_proxies;
-	struct release r = { 0 };
 	struct diag d = { 0 };
 	bool published = false;
-	enum rc rc = RC_OK;
+	enum rc rc;
 
 	if (!p->o.now)
 		return;
@@ -345,10 +129,7 @@ static void on_roster(struct publisher *p, struct msg_roster *m)
 	p->o.n_proxies = m->n;
 	rc = keep_proxies(p->o.house->journal, p->o.proxies, p->o.n_proxies, &d);
 	if (rc == RC_OK)
-		rc = release_again(&p->o, &r, &d);
-	if (rc == RC_OK)
-		rc = release_publish(&p->o, &r, NULL, &published, &d);
-	release_free(&r);
+		rc = release_republish(&p->o, false, &published, &d);
 	if (rc != RC_OK) {
 		log_error("publish", "the list of proxies: %s", d.text[0] ?
 		          d.text : rc_text(rc));
@@ -365,6 +146,8 @@ static void refuse_session(struct publisher *p, const char *why)
 	struct msg *m = calloc(1, sizeof(*m));
 
 	log_warn("publish", "no new session: %s", why);
+	status_trouble(p->o.house->status, "fork", why, clock_wall_s());
+	p->refused_ms = clock_mono_ms() + 1;
 	if (!m)
 		return;
 	m->kind = MSG_NO_SESSION;
@@ -376,7 +159,6 @@ static void on_ahead(struct publisher *p, const struct msg_ahead *m)
 {
 	uint64_t limit = ((uint64_t)clock_wall_s() + STATE_SKEW_S) * 1000;
 	uint64_t now = clock_mono_ms();
-	struct release r = { 0 };
 	struct diag d = { 0 };
 	bool published = false;
 	enum rc rc;
@@ -392,17 +174,15 @@ static void on_ahead(struct publisher *p, const struct msg_ahead *m)
 		               "future; is the clock right?");
 		return;
 	}
+	if (strcmp(m->have.session, p->o.seen) > 0)
+		memcpy(p->o.seen, m->have.session, sizeof(p->o.seen));
 	if (p->session_ms && now - p->session_ms < SESSION_PAUSE_S * 1000ull) {
 		refuse_session(p, "the last one was begun less than 10 minutes "
 		               "ago; do two servers use one copied state "
 		               "directory?");
 		return;
 	}
-	rc = release_again(&p->o, &r, &d);
-	r.session = true;
-	if (rc == RC_OK)
-		rc = release_publish(&p->o, &r, &m->have, &published, &d);
-	release_free(&r);
+	rc = release_republish(&p->o, true, &published, &d);
 	if (rc != RC_OK) {
 		refuse_session(p, d.text[0] ? d.text : rc_text(rc));
 		return;
@@ -418,7 +198,10 @@ void publisher_message(struct publisher *p, struct msg *m)
 {
 	switch (m->kind) {
 	case MSG_RELOAD:
-		on_reload(p, (struct msg_reload *)m);
+		reload_asked(&p->reload, &p->o, (struct msg_reload *)m);
+		break;
+	case MSG_ORDER:
+		orders_do(&p->o, &p->backup, (struct msg_order *)m);
 		break;
 	case MSG_ROSTER:
 		on_roster(p, (struct msg_roster *)m);
@@ -434,28 +217,48 @@ void publisher_message(struct publisher *p, struct msg *m)
 
 /* ---- heartbeat ------------------------------------------------------------- */
 
+static void heartbeat(struct publisher *p, uint64_t now)
+{
+	struct diag d = { 0 };
+	enum rc rc = release_resign(&p->o, &d);
+
+	if (rc == RC_OK)
+		return;
+	log_error("publish", "heartbeat: %s", d.text[0] ? d.text :
+	          rc_text(rc));
+	p->o.next_heartbeat = now + 1000;
+}
+
 uint64_t publisher_tick(struct publisher *p)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t now = clock_mono_ms(), wait, due;
 	struct diag d = { 0 };
 	enum rc rc;
 
 	if (!p->o.now)
 		return p->o.heartbeat_ms;
-	if (now >= p->o.next_heartbeat) {
-		rc = release_resign(&p->o, &d);
-		if (rc != RC_OK) {
-			log_error("publish", "heartbeat: %s", d.text[0] ?
-			          d.text : rc_text(rc));
-			p->o.next_heartbeat = now + 1000;
-		}
+	due = reload_tick(&p->reload, &p->o);
+	if (now >= p->o.next_heartbeat)
+		heartbeat(p, now);
+	/* Who is ahead comes again and again; nobody did for a while. */
+	if (p->refused_ms && now > p->refused_ms + SESSION_PAUSE_S * 1000ull) {
+		p->refused_ms = 0;
+		status_trouble(p->o.house->status, "fork", NULL, 0);
 	}
 	rc = publish_tidy(&p->o.house->publish, p->o.now, &d);
 	if (rc != RC_OK)
 		log_error("journal", "tidying: %s", d.text[0] ? d.text :
 		          rc_text(rc));
+	if (orders_tick(&p->o, &p->backup))
+		return 0;
 	now = clock_mono_ms();
-	return p->o.next_heartbeat > now ? p->o.next_heartbeat - now : 0;
+	wait = p->o.next_heartbeat > now ? p->o.next_heartbeat - now : 0;
+	return due < wait ? due : wait;
+}
+
+void publisher_stop(struct publisher *p)
+{
+	backup_end(&p->backup);
 }
 
 /* ---- start ----------------------------------------------------------------- */
@@ -474,33 +277,11 @@ static enum rc check_clock(const struct publisher *p, struct diag *d)
 	                "clock", (long long)now, (long long)st->created);
 }
 
-/* The maps of the journal, under the settings of this start: where to subscribe,
- * the key and the heartbeat stand in the IRD. What errors says already is not
- * said again. */
-static enum rc release_settings(struct publisher *p, bool *published,
-                                struct buf *errors, struct diag *d)
-{
-	struct release r = { 0 };
-	struct diag why = { 0 };
-	enum rc rc = release_again(&p->o, &r, &why);
-
-	if (rc == RC_OK) {
-		rc = release_publish(&p->o, &r, NULL, published, d);
-	} else {
-		if (!strstr(buf_str(errors), why.text))
-			blame_settings(p, rc, &why, errors);
-		diag_set(d, rc, "the settings do not fit the maps of the "
-		         "journal");
-	}
-	release_free(&r);
-	return rc;
-}
-
 /* Of several network maps none is marked: say which it is. */
 static void warn_default(const struct publisher *p)
 {
-	const struct source *s = p->o.source;
-	const char *id = source_default(s, p->o.now);
+	const struct mapset *s = p->o.maps;
+	const char *id = mapset_default(s, p->o.now);
 	bool marked = false;
 	size_t n = 0;
 
@@ -535,29 +316,22 @@ static void warn_set(const struct publisher *p)
 	warn_default(p);
 }
 
-/* Files that are wrong do not stop a server that has a journal. */
-static enum rc first_reading(struct publisher *p, struct diag *d)
+/* Its keys and the service that it is. */
+static enum rc load_identity(struct publisher *p, struct diag *d)
 {
-	struct buf errors = BUF_INIT(TEXT_MAX), warnings = BUF_INIT(TEXT_MAX);
-	struct release r = { 0 };
-	bool published = false;
-	enum rc rc = reload(p, false, &r, &published, &errors, &warnings);
+	bool empty = !p->o.now;
+	char *path = NULL;
+	enum rc rc = identity_key_path(p->conf, &path);
 
-	release_free(&r);
-	log_lines("maps", &warnings, false);
-	if (rc != RC_OK) {
-		if (p->o.now)
-			rc = release_settings(p, &published, &errors, d);
-		else
-			diag_set(d, rc, "the maps have errors, and there is no "
-			         "earlier version to serve");
-		log_lines("maps", &errors, true);
-		status_trouble(p->o.house->status, "reload", buf_str(&errors),
-		               clock_wall_s());
-	}
-	status_add(p->o.house->status, STATUS_publications, published);
-	buf_free(&errors);
-	buf_free(&warnings);
+	if (rc == RC_OK)
+		rc = keep_load_keys(p->o.house->journal, path,
+		                    conf_get_str(p->conf, "state"), empty,
+		                    &p->o.ring, d);
+	if (rc == RC_OK)
+		rc = identity_service(p->conf, path, empty ? NULL :
+		                      snapshot_state(p->o.now)->service,
+		                      p->o.service, d);
+	free(path);
 	return rc;
 }
 
@@ -571,12 +345,7 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 	p->o.house = h;
 	if (!empty)
 		p->o.now = snapshot_ref(restored->snapshot);
-	rc = identity_load(p->conf, empty ? NULL :
-	                   snapshot_state(p->o.now)->service, &p->o.key,
-	                   p->o.service, d);
-	if (rc == RC_OK)
-		rc = keep_load_keys(h->journal, sign_key_public(p->o.key),
-		                    &p->o.own, d);
+	rc = load_identity(p, d);
 	if (rc == RC_OK && p->o.now)
 		rc = check_clock(p, d);
 	if (rc == RC_OK)
@@ -584,10 +353,11 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 		                       &p->o.n_proxies);
 	if (rc != RC_OK)
 		return rc;
-	keep_load_records(h->journal, p->o.source);
-	rc = first_reading(p, d);
+	keep_load_records(h->journal, p->o.maps);
+	rc = reload_first(&p->reload, &p->o, d);
 	if (rc != RC_OK)
 		return rc;
+	orders_show_keys(&p->o);
 	warn_set(p);
 	/* What the journal held may be old: sign it anew unless that was done. */
 	if (snapshot_state(p->o.now)->created == before)

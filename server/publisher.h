@@ -6,7 +6,6 @@
 #ifndef ALTOCAST_SERVER_PUBLISHER_H
 #define ALTOCAST_SERVER_PUBLISHER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,18 +14,9 @@
 #include "common/service/house.h"
 #include "common/sys/mailbox.h"
 
-struct ctlsock_req;
 struct publisher;
 
-/* To the writer. */
-#define MSG_RELOAD	100
-struct msg_reload {
-	struct msg msg;
-	struct ctlsock_req *req;	/* who waits for the answer, or NULL */
-	const char *cause;		/* "command", "signal", "watch" */
-	bool force;
-};
-
+/* To the writer; also MSG_RELOAD (reload.h), MSG_ORDER (orders.h). */
 #define MSG_ROSTER	101	/* the proxies that are in sync */
 struct msg_roster {
 	struct msg msg;
@@ -40,18 +30,9 @@ struct msg_ahead {
 	struct position have;
 };
 
-/* To the loop. */
-#define MSG_ANSWER	110	/* for the control socket */
-struct msg_answer {
-	struct msg msg;
-	struct ctlsock_req *req;
-	char *text;			/* malloc, one JSON object */
-	size_t len;
-};
-
+/* To the loop; also MSG_ANSWER (answer.h), MSG_KEYS (orders.h), MSG_SETTLE
+ * (reload.h). */
 #define MSG_NO_SESSION	111	/* those ahead stay so */
-
-#define MSG_SETTLE	112	/* a file changed while it was read: again soon */
 
 /* Frees any of these; the drop of house_writer. */
 void publisher_drop(struct msg *m);
@@ -64,9 +45,10 @@ enum rc publisher_start(struct publisher *p, struct house *h,
                         struct restored *restored, struct diag *d);
 void publisher_message(struct publisher *p, struct msg *m);
 uint64_t publisher_tick(struct publisher *p);
+void publisher_stop(struct publisher *p);
 
-/* All keys it has signed with; set by publisher_start(), then fixed. */
-const struct keys *publisher_keys(const struct publisher *p);
+/* The keys that are its own when it has started; MSG_KEYS when they change. */
+void publisher_keys(const struct publisher *p, struct keys *out);
 /* The proxies that the journal had listed; for the roster's start. */
 const struct ird_proxy *publisher_roster(const struct publisher *p, size_t *n);
 

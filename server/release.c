@@ -84,8 +84,7 @@ static enum rc put_changes(struct origin *o, struct release *r)
 	return rc == RC_OK ? put_gone(o, r) : rc;
 }
 
-/* Does anything differ from what is published? */
-static bool differs(const struct origin *o, const struct release *r)
+bool release_differs(const struct origin *o, const struct release *r)
 {
 	if (!o->now || r->session || snapshot_count(o->now) != r->n)
 		return true;
@@ -111,17 +110,26 @@ static void set_times(const struct origin *o, struct state *st)
 	st->expires = st->created + o->lifetime;
 }
 
-static enum rc new_session(const struct position *above,
-                           char out[UUID_TEXT + 1])
+/* Greater than any that was seen. */
+static enum rc new_session(const struct origin *o, char out[UUID_TEXT + 1],
+                           struct diag *d)
 {
+	const char *above = o->now ? snapshot_state(o->now)->pos.session : "";
 	uint64_t ms = (uint64_t)clock_wall_ms();
+	uint64_t limit = ms + STATE_SKEW_S * 1000ull;
 	uint8_t random[10];
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return RC_EIO;
+	if (strcmp(o->seen, above) > 0)
+		above = o->seen;
 	enc_uuid7(ms, random, out);
-	if (above && strcmp(out, above->session) <= 0)
-		enc_uuid7(enc_uuid7_ms(above->session) + 1, random, out);
+	if (strcmp(out, above) <= 0)
+		enc_uuid7(enc_uuid7_ms(above) + 1, random, out);
+	if (enc_uuid7_ms(out) > limit)
+		return diag_set(d, RC_ETIME, "session %s lies in the future of "
+		                "this machine's clock, so no later one would be "
+		                "believed: set the clock", above);
 	return RC_OK;
 }
 
@@ -137,7 +145,7 @@ static enum rc seal_release(struct origin *o, struct release *r,
 	memcpy(r->state.root, snapshot_root(blank), SHA256_SIZE);
 	r->state.resources = r->n;
 	set_times(o, &r->state);
-	rc = state_sign(&r->state, o->key);
+	rc = state_sign(&r->state, keyring_signer(o->ring));
 	if (rc == RC_OK)
 		rc = snapshot_restate(blank, &r->state, out);
 	snapshot_unref(blank);
@@ -150,7 +158,7 @@ static enum rc write_records(struct journal *j, void *arg, struct diag *d)
 {
 	const struct origin *o = arg;
 
-	return keep_records(j, o->source, &o->own, d);
+	return keep_records(j, o->maps, o->ring, d);
 }
 
 static enum rc send_out(struct origin *o, struct release *r,
@@ -215,20 +223,19 @@ static void mark_changed(struct origin *o, struct release *r)
 
 /* Publishes r if it differs. *published tells. */
 enum rc release_publish(struct origin *o, struct release *r,
-                        const struct position *above, bool *published,
-                        struct diag *d)
+                        bool *published, struct diag *d)
 {
 	struct snapshot *next = NULL;
 	struct update *u = NULL;
 	enum rc rc = RC_OK;
 
 	*published = false;
-	if (!differs(o, r))
+	if (!release_differs(o, r))
 		return RC_OK;
 	memcpy(r->state.service, o->service, sizeof(r->state.service));
 	r->jump = !o->now || r->session;
 	if (r->jump) {
-		rc = new_session(above, r->state.pos.session);
+		rc = new_session(o, r->state.pos.session, d);
 		r->state.pos.serial = 1;
 	} else {
 		r->state.pos = snapshot_state(o->now)->pos;
@@ -255,12 +262,12 @@ enum rc release_publish(struct origin *o, struct release *r,
 	return rc;
 }
 
-static const struct source_map *configured(const struct origin *o,
+static const struct map_entry *configured(const struct origin *o,
                                            const char *id)
 {
-	for (size_t i = 0; i < o->source->n; i++)
-		if (strcmp(o->source->maps[i].id, id) == 0)
-			return &o->source->maps[i];
+	for (size_t i = 0; i < o->maps->n; i++)
+		if (strcmp(o->maps->maps[i].id, id) == 0)
+			return &o->maps->maps[i];
 	return NULL;
 }
 
@@ -274,7 +281,7 @@ static struct ird_map *ird_maps(const struct origin *o,
 
 	for (size_t i = 1; maps && i < r->n; i++) {
 		struct resource *res = r->res[i];
-		const struct source_map *m = configured(o,
+		const struct map_entry *m = configured(o,
 			resource_name(res)->id);
 		struct costmap *cost = resource_cost(res);
 
@@ -299,8 +306,7 @@ static enum rc print_ird(struct origin *o, struct release *r,
 	if (!rd || !maps)
 		goto out;
 	memcpy(rd->service, o->service, sizeof(rd->service));
-	rd->n_keys = 1;
-	rd->keys[0] = *sign_key_public(o->key);
+	keyring_announce(o->ring, rd);
 	memcpy(rd->push, o->house->push_uri, strlen(o->house->push_uri) + 1);
 	memcpy(rd->state, "state", 6);
 	rd->heartbeat = (unsigned)(o->heartbeat_ms / 1000);
@@ -352,11 +358,11 @@ static enum rc release_new(size_t n, struct release *r)
 	return r->res && r->changed ? RC_OK : RC_ENOMEM;
 }
 
-/* What the files say now (source's `next`) becomes the release's resources. */
+/* What the files say now (each map's `next`) becomes the release's resources. */
 enum rc release_files(struct origin *o, struct release *r, struct diag *d)
 {
-	const struct source *s = o->source;
-	const char *net = source_default(s, NULL);
+	const struct mapset *s = o->maps;
+	const char *net = mapset_default(s, NULL);
 	enum rc rc = release_new(s->n + 1, r);
 
 	if (rc != RC_OK)
@@ -372,7 +378,7 @@ enum rc release_again(struct origin *o, struct release *r, struct diag *d)
 {
 	size_t n = 0;
 	enum rc rc = release_new(snapshot_count(o->now), r);
-	const char *net = source_default(o->source, o->now);
+	const char *net = mapset_default(o->maps, o->now);
 
 	for (size_t i = 0; rc == RC_OK && i < snapshot_count(o->now); i++) {
 		struct resource *res = snapshot_at(o->now, i);
@@ -390,6 +396,19 @@ enum rc release_again(struct origin *o, struct release *r, struct diag *d)
 	return net ? build_ird(o, r, net, d) : RC_ENOENT;
 }
 
+enum rc release_republish(struct origin *o, bool session, bool *published,
+                          struct diag *d)
+{
+	struct release r = { 0 };
+	enum rc rc = release_again(o, &r, d);
+
+	r.session = session;
+	if (rc == RC_OK)
+		rc = release_publish(o, &r, published, d);
+	release_free(&r);
+	return rc;
+}
+
 /* The same content under a signature of now. */
 enum rc release_resign(struct origin *o, struct diag *d)
 {
@@ -398,7 +417,7 @@ enum rc release_resign(struct origin *o, struct diag *d)
 	enum rc rc;
 
 	set_times(o, &none.state);
-	rc = state_sign(&none.state, o->key);
+	rc = state_sign(&none.state, keyring_signer(o->ring));
 	if (rc == RC_OK)
 		rc = snapshot_restate(o->now, &none.state, &next);
 	if (rc == RC_OK)
@@ -408,4 +427,3 @@ enum rc release_resign(struct origin *o, struct diag *d)
 		status_add(o->house->status, STATUS_heartbeats, 1);
 	return rc;
 }
-

@@ -15,22 +15,22 @@
 #include "common/base/diag.h"
 #include "common/base/rc.h"
 #include "common/core/digest.h"
-#include "common/core/sign.h"
 #include "common/core/snapshot.h"
-#include "common/proto/keys.h"
 #include "common/service/house.h"
 #include "common/wire/ird_json.h"
 #include "server/change.h"
-#include "server/source.h"
+#include "server/keyring.h"
+#include "server/mapset.h"
 
 /* What releases are made from, and the newest one. */
 struct origin {
 	struct house *house;
-	struct source *source;
-	struct sign_key *key;
-	struct keys own;		/* all it has signed with */
+	struct mapset *maps;
+	struct keyring *ring;
 	struct digest *digest;
 	struct snapshot *now;		/* published, or NULL */
+	char seen[UUID_TEXT + 1];	/* the greatest session that a subscriber
+					 * proved to hold; a new one is above */
 	char service[UUID_TEXT + 1];
 	size_t n_proxies;
 	struct ird_proxy *proxies;	/* ascending by name */
@@ -61,11 +61,17 @@ MUST_CHECK enum rc release_again(struct origin *o, struct release *r,
                                  struct diag *d);
 void release_free(struct release *r);
 
-/* Publishes r if it differs from what is (*published). above (may be NULL): a new
- * session is to be greater than this one. d says what failed. */
+/* Does r differ from what is published? */
+bool release_differs(const struct origin *o, const struct release *r);
+/* Publishes r if it differs from what is (*published). d says what failed.
+ * RC_ETIME: a new session would lie in the future of this clock, and nobody would
+ * take it. */
 MUST_CHECK enum rc release_publish(struct origin *o, struct release *r,
-                                   const struct position *above,
                                    bool *published, struct diag *d);
+/* The maps as they are published, under an IRD of now, in a new session if
+ * wanted: release_again() and release_publish(). */
+MUST_CHECK enum rc release_republish(struct origin *o, bool session,
+                                     bool *published, struct diag *d);
 
 /* The same content under a signature of now. */
 MUST_CHECK enum rc release_resign(struct origin *o, struct diag *d);

@@ -1,58 +1,37 @@
 #include "server/roster.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/net/loop.h"
+#include "common/service/guard.h"
 #include "common/sys/clock.h"
-#include "common/sys/log.h"
 #include "common/wire/state_json.h"
+#include "server/lineup.h"
 #include "server/publisher.h"
 
 #define LOOK_MS 1000
-#define CHECK_TIMEOUT_MS 10000
+#define LANES 8			/* questions that are out at the same time */
+#define CHECK_TIMEOUT_MS 5000
 #define CHECK_BODY_MAX (1u << 20)
 
-struct candidate {
-	struct candidate *next;
-	struct ird_proxy as;		/* name, uri, push as it announced */
-	bool seen;			/* in this look: connected, allowed */
-	bool listed;
-	bool answers;			/* last check was good */
-	bool checking;
-	uint64_t checked_ms;		/* last check begun; 0: never */
-	uint64_t good_ms, bad_ms;	/* in sync since, out of sync since */
+/* Asks one after the other, on a thread of its own. */
+struct lane {
+	struct pull *pull;		/* NULL: not needed yet */
+	unsigned queued;
 };
 
 struct roster {
 	struct house *h;
 	const struct keys *own;
 	struct loop_timer *timer;
-	struct candidate *all;
-	size_t n;
-	bool dirty;
-	uint64_t dirty_ms;
+	struct lineup *lineup;
+	struct frame_below *below;	/* room for IRD_PROXIES_MAX */
+	struct lane lane[LANES];
 };
 
 /* ---- who may announce what ------------------------------------------------- */
-
-static bool configured(const struct conf *c, const char *name, const char *uri,
-                       bool *known)
-{
-	for (size_t i = 0; i < conf_list_count(c, "subscribers"); i++) {
-		if (strcmp(conf_list_str(c, "subscribers", i, "name"), name))
-			continue;
-		*known = true;
-		for (size_t k = 0; k < conf_list_strings(c, "subscribers", i,
-		                                         "uris"); k++)
-			if (strcmp(conf_list_nth(c, "subscribers", i, "uris",
-			                         k), uri) == 0)
-				return true;
-	}
-	return false;
-}
 
 /* Where everybody may subscribe, one may still announce no more than his own
  * address: host of uri == host of peer ("192.0.2.1:49152"). */
@@ -76,6 +55,7 @@ static bool uri_ok(const char *uri)
 	        strncmp(uri, "https://", 8) == 0);
 }
 
+/* peer: NULL for one that is not connected here. */
 static bool may_announce(const struct roster *r, const char *name,
                          const char *uri, const char *peer)
 {
@@ -83,20 +63,58 @@ static bool may_announce(const struct roster *r, const char *name,
 
 	if (!uri_ok(uri))
 		return false;
-	if (configured(r->h->cfg.conf, name, uri, &known))
+	if (guard_may_announce(push_guard(r->h->push), name, uri, &known))
 		return true;
-	return !known && own_address(uri, peer);
+	return !known && peer && own_address(uri, peer);
 }
 
-/* ---- checks ---------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------- */
 
-static struct candidate *find(struct roster *r, const char *name)
+static void see(struct roster *r, const char *name, const char *uri,
+                const char *push, const struct position *at)
 {
-	for (struct candidate *c = r->all; c; c = c->next)
-		if (strcmp(c->as.name, name) == 0)
-			return c;
-	return NULL;
+	struct ird_proxy as;
+
+	snprintf(as.name, sizeof(as.name), "%s", name);
+	snprintf(as.uri, sizeof(as.uri), "%s", uri);
+	snprintf(as.push, sizeof(as.push), "%s", push);
+	lineup_seen(r->lineup, &as, at);
 }
+
+static void see_direct(const struct push_info *i, void *arg)
+{
+	struct roster *r = arg;
+	const char *name = pub_name(i->pub), *uri = pub_uri(i->pub);
+
+	if (pub_subscribed(i->pub) && uri[0] &&
+	    may_announce(r, name, uri, i->peer))
+		see(r, name, uri, pub_push_uri(i->pub), pub_acked(i->pub));
+}
+
+static void see_deep(struct roster *r)
+{
+	size_t n = push_below(r->h->push, r->below, IRD_PROXIES_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct frame_below *b = &r->below[i];
+
+		if (b->uri[0] && may_announce(r, b->name, b->uri, NULL))
+			see(r, b->name, b->uri, b->push, &b->pos);
+	}
+}
+
+static void look(struct roster *r, uint64_t now)
+{
+	struct position map = snapshot_state(r->h->head)->pos;
+
+	map.serial = snapshot_map_serial(r->h->head);
+	lineup_begin(r->lineup, now, &map);
+	push_each(r->h->push, see_direct, r);
+	see_deep(r);
+	lineup_end(r->lineup);
+}
+
+/* ---- asking ---------------------------------------------------------------- */
 
 static void on_answer(struct pull_result *res, void *arg)
 {
@@ -119,22 +137,41 @@ void roster_checked_drop(struct msg *m)
 	free(m);
 }
 
-static void check(struct roster *r, struct candidate *c, uint64_t now)
+/* The one with the fewest questions, begun if it is the first time. */
+static struct lane *free_lane(struct roster *r)
 {
+	struct pull_options opt = { .user_agent = "altocast/" PACKAGE_VERSION };
+	struct lane *best = &r->lane[0];
+
+	for (size_t i = 1; i < LANES && best->queued; i++)
+		if (r->lane[i].queued < best->queued)
+			best = &r->lane[i];
+	if (!best->pull && pull_new(&opt, &best->pull) != RC_OK)
+		return NULL;
+	return best;
+}
+
+static void ask(struct roster *r, const struct lineup_question *q)
+{
+	struct lane *lane = free_lane(r);
 	char url[IRD_URI_MAX + 16];
 	struct pull_request rq = {
-		.id = c->as.name, .url = url, .no_cache = true,
+		.id = q->name, .url = url, .no_cache = true,
 		.max_body = CHECK_BODY_MAX, .timeout_ms = CHECK_TIMEOUT_MS,
 		.done = on_answer, .arg = r->h,
 	};
 
-	snprintf(url, sizeof(url), "%sstate", c->as.uri);
-	c->checked_ms = now;
-	c->checking = pull_get(r->h->pull, &rq, NULL) == RC_OK;
+	if (!lane)
+		return;
+	rq.kind = q->number * LANES + (int)(lane - r->lane);
+	snprintf(url, sizeof(url), "%sstate", q->uri);
+	if (pull_get(lane->pull, &rq, NULL) == RC_OK)
+		lane->queued++;
 }
 
-/* Is this our state, at a position we know of? */
-static bool is_ours(struct roster *r, const struct httpc_answer *a)
+/* Is this our state, at a position that we know of? */
+static bool is_ours(const struct roster *r, const struct httpc_answer *a,
+                    struct position *at)
 {
 	const struct state *head = snapshot_state(r->h->head);
 	struct leaf_set *set = NULL;
@@ -146,187 +183,62 @@ static bool is_ours(struct roster *r, const struct httpc_answer *a)
 	ours = strcmp(set->state.service, head->service) == 0 &&
 	       position_cmp(&set->state.pos, &head->pos) <= 0 &&
 	       keys_check(r->own, &set->state) == RC_OK;
+	*at = set->state.pos;
 	leaf_set_free(set);
 	return ours;
 }
 
 void roster_checked(struct roster *r, struct msg_checked *m)
 {
-	struct candidate *c = find(r, m->result->id);
+	const struct pull_result *res = m->result;
+	struct lane *lane = &r->lane[res->kind % LANES];
+	struct position at;
+	bool ours = res->rc == RC_OK && r->h->head &&
+	            is_ours(r, &res->answer, &at);
 
-	if (c) {
-		bool before = c->answers;
-
-		c->checking = false;
-		c->answers = m->result->rc == RC_OK && r->h->head &&
-		             is_ours(r, &m->result->answer);
-		if (!c->answers)
-			log_info("roster", "proxy=%s uri=%s does not answer "
-			         "with our state", c->as.name, c->as.uri);
-		else if (!before)
-			log_debug("roster", "proxy=%s uri=%s answers",
-			          c->as.name, c->as.uri);
-	}
+	if (lane->queued)
+		lane->queued--;
+	lineup_answer(r->lineup, res->id, res->kind / LANES, ours ? &at : NULL,
+	              clock_mono_ms());
 	roster_checked_drop(&m->msg);
 }
 
-/* ---- looking --------------------------------------------------------------- */
-
-struct look {
-	struct roster *r;
-	uint64_t now, map_serial;
-};
-
-static struct candidate *add(struct roster *r, const char *name)
-{
-	struct candidate *c;
-
-	if (r->n >= IRD_PROXIES_MAX)
-		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	snprintf(c->as.name, sizeof(c->as.name), "%s", name);
-	c->next = r->all;
-	r->all = c;
-	r->n++;
-	return c;
-}
-
-/* Another URI is another proxy: it starts anew. */
-static void announce(struct candidate *c, const char *uri, const char *push)
-{
-	if (strcmp(c->as.uri, uri) != 0) {
-		snprintf(c->as.uri, sizeof(c->as.uri), "%s", uri);
-		c->answers = false;
-		c->checked_ms = 0;
-		c->good_ms = 0;
-	}
-	snprintf(c->as.push, sizeof(c->as.push), "%s", push);
-}
-
-/* At most ROSTER_BEHIND_MS behind the map serial. */
-static bool in_time(const struct look *l, const struct push_info *i)
-{
-	const struct state *head = snapshot_state(l->r->h->head);
-	const struct position *at = pub_acked(i->pub);
-
-	if (position_same_session(at, &head->pos) &&
-	    at->serial >= l->map_serial)
-		return true;
-	return i->behind_ms && l->now - i->behind_ms <= ROSTER_BEHIND_MS &&
-	       at->serial > 0;
-}
-
-static void look_at(const struct push_info *i, void *arg)
-{
-	struct look *l = arg;
-	const char *uri = pub_uri(i->pub);
-	struct candidate *c;
-
-	if (!pub_subscribed(i->pub) || !uri[0] ||
-	    !may_announce(l->r, pub_name(i->pub), uri, i->peer))
-		return;
-	c = find(l->r, pub_name(i->pub));
-	if (!c)
-		c = add(l->r, pub_name(i->pub));
-	if (!c)
-		return;
-	announce(c, uri, pub_push_uri(i->pub));
-	c->seen = true;
-	if (!c->checking && (!c->checked_ms || l->now - c->checked_ms >=
-	    (c->answers ? ROSTER_CHECK_MS : ROSTER_CHECK_MS / 10)))
-		check(l->r, c, l->now);
-	if (!c->answers || !in_time(l, i))
-		c->seen = false;
-}
-
-/* Enters, leaves or stays. */
-static void judge(struct roster *r, struct candidate *c, uint64_t now)
-{
-	if (c->seen) {
-		c->bad_ms = 0;
-		if (!c->good_ms)
-			c->good_ms = now;
-	} else {
-		c->good_ms = 0;
-		if (!c->bad_ms)
-			c->bad_ms = now;
-	}
-	if (!c->listed && c->good_ms && now - c->good_ms >= ROSTER_ENTER_MS) {
-		c->listed = true;
-	} else if (c->listed && c->bad_ms &&
-	           now - c->bad_ms >= ROSTER_LEAVE_MS) {
-		c->listed = false;
-	} else {
-		return;
-	}
-	log_info("roster", "proxy=%s uri=%s %s", c->as.name, c->as.uri,
-	         c->listed ? "enters" : "leaves");
-	if (!r->dirty)
-		r->dirty_ms = now;
-	r->dirty = true;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct ird_proxy *)a)->name,
-	              ((const struct ird_proxy *)b)->name);
-}
+/* ---- telling --------------------------------------------------------------- */
 
 static void tell_writer(struct roster *r)
 {
 	struct msg_roster *m = calloc(1, sizeof(*m));
 
 	if (m)
-		m->proxies = calloc(r->n + 1, sizeof(*m->proxies));
+		m->proxies = calloc(lineup_count(r->lineup) + 1,
+		                    sizeof(*m->proxies));
 	if (!m || !m->proxies) {
 		free(m);
-		return;			/* dirty stays: tried again */
+		return;			/* tried again at the next look */
 	}
 	m->msg.kind = MSG_ROSTER;
-	for (struct candidate *c = r->all; c; c = c->next)
-		if (c->listed)
-			m->proxies[m->n++] = c->as;
+	m->n = lineup_list(r->lineup, m->proxies);
 	m->msg.size = sizeof(*m) + m->n * sizeof(*m->proxies);
-	qsort(m->proxies, m->n, sizeof(*m->proxies), by_name);
-	r->dirty = !house_to_writer(r->h, &m->msg);
-}
-
-/* Forgets those that are neither listed nor connected. */
-static void sweep(struct roster *r, uint64_t now)
-{
-	struct candidate **at = &r->all, *c;
-
-	while ((c = *at) != NULL) {
-		if (c->listed || c->checking || c->seen || !c->bad_ms ||
-		    now - c->bad_ms < ROSTER_LEAVE_MS) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		r->n--;
-		free(c);
-	}
+	if (house_to_writer(r->h, &m->msg))
+		lineup_told(r->lineup);
 }
 
 static void on_look(void *arg)
 {
 	struct roster *r = arg;
-	struct look l = { r, clock_mono_ms(), 0 };
+	uint64_t now = clock_mono_ms();
+	struct lineup_question q;
 
 	if (!r->h->head)
 		return;
-	l.map_serial = snapshot_map_serial(r->h->head);
-	for (struct candidate *c = r->all; c; c = c->next)
-		c->seen = false;
-	push_each(r->h->push, look_at, &l);
-	for (struct candidate *c = r->all; c; c = c->next)
-		judge(r, c, l.now);
-	if (r->dirty && l.now - r->dirty_ms >= ROSTER_COLLECT_MS)
+	look(r, now);
+	while (lineup_ask(r->lineup, &q))
+		ask(r, &q);
+	if (lineup_ready(r->lineup, now))
 		tell_writer(r);
-	sweep(r, l.now);
 }
+
+/* ---- life ------------------------------------------------------------------ */
 
 enum rc roster_new(struct house *h, const struct keys *own,
                    const struct ird_proxy *listed, size_t n,
@@ -339,17 +251,10 @@ enum rc roster_new(struct house *h, const struct keys *own,
 		return RC_ENOMEM;
 	r->h = h;
 	r->own = own;
-	rc = loop_timer_new(h->loop, on_look, r, &r->timer);
-	for (size_t i = 0; rc == RC_OK && i < n; i++) {
-		struct candidate *c = add(r, listed[i].name);
-
-		if (!c) {
-			rc = RC_ENOMEM;
-			break;
-		}
-		c->as = listed[i];
-		c->listed = true;
-	}
+	r->below = malloc(IRD_PROXIES_MAX * sizeof(*r->below));
+	rc = r->below ? lineup_new(listed, n, &r->lineup) : RC_ENOMEM;
+	if (rc == RC_OK)
+		rc = loop_timer_new(h->loop, on_look, r, &r->timer);
 	if (rc != RC_OK) {
 		roster_free(r);
 		return rc;
@@ -361,14 +266,12 @@ enum rc roster_new(struct house *h, const struct keys *own,
 
 void roster_free(struct roster *r)
 {
-	struct candidate *c;
-
 	if (!r)
 		return;
 	loop_timer_free(r->timer);
-	while ((c = r->all) != NULL) {
-		r->all = c->next;
-		free(c);
-	}
+	for (size_t i = 0; i < LANES; i++)
+		pull_free(r->lane[i].pull);
+	lineup_free(r->lineup);
+	free(r->below);
 	free(r);
 }

@@ -1,10 +1,10 @@
-/* roster.h - which proxies the IRD lists: those that are in sync.
+/* roster.h - finds out which proxies are in sync and tells the writer, who lists
+ * them in the IRD (lineup.h has the rules).
  *
- * A proxy is listed when it may announce its URI, is connected, answers there
- * with our state, and has been at most 10 s behind the map serial for 10 s; it
- * leaves when that has not been so for 60 s. Changes are collected for 5 s, so the
- * IRD moves rarely; serials at which only the IRD changed move nobody in or out.
- * Loop thread.
+ * Direct subscribers and those below them alike: once a second it looks who is
+ * connected, or named by one who is, under a URI that this name may announce; it
+ * asks each URI for its state, several at the same time, so that a slow one holds
+ * up few others; and it hands on the list when that has changed. Loop thread.
  */
 #ifndef ALTOCAST_SERVER_ROSTER_H
 #define ALTOCAST_SERVER_ROSTER_H
@@ -15,15 +15,9 @@
 #include "common/service/house.h"
 #include "common/wire/ird_json.h"
 
-#define ROSTER_BEHIND_MS 10000		/* behind for longer: not in sync */
-#define ROSTER_ENTER_MS 10000		/* in sync for so long: enters */
-#define ROSTER_LEAVE_MS 60000		/* not in sync for so long: leaves */
-#define ROSTER_COLLECT_MS 5000
-#define ROSTER_CHECK_MS 30000		/* a URI is asked this often */
-
 struct roster;
 
-/* listed: what the journal had; those get ROSTER_LEAVE_MS to come back. */
+/* listed: what the journal had. own: lent. */
 MUST_CHECK enum rc roster_new(struct house *h, const struct keys *own,
                               const struct ird_proxy *listed, size_t n,
                               struct roster **out);

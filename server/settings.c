@@ -19,6 +19,8 @@ static const struct conf_key keys[] = {
 	  "UUID of the service; made on the first start" },
 	{ "", "heartbeat", CONF_SECONDS, "60", 1, 3600, CONF_RESTART,
 	  "the state is signed anew this often; older than three: stale" },
+	{ "", "min-interval", CONF_SECONDS, "0", 0, 3600, CONF_RESTART,
+	  "changes of the maps are published no closer together; 0: at once" },
 	{ "", "watch", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "read a map file by itself when it changes" },
 	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_RESTART,

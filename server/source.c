@@ -1,12 +1,9 @@
 #include "server/source.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/base/enc.h"
 #include "common/wire/costmap_json.h"
-#include "common/wire/ird_props.h"
 #include "common/wire/media.h"
 #include "common/wire/netmap_json.h"
 #include "common/wire/propmap_json.h"
@@ -14,107 +11,19 @@
 #include "common/wire/seal.h"
 #include "server/mapfile.h"
 
-#define NET_ID_AT "/meta/dependent-vtags/0/resource-id"
-
-enum rc source_new(const struct conf *c, struct source **out)
-{
-	struct source *s = calloc(1, sizeof(*s));
-	enum rc rc = RC_ENOMEM;
-
-	if (!s)
-		return rc;
-	s->conf = c;
-	s->n = conf_list_count(c, "maps");
-	s->maps = calloc(s->n, sizeof(*s->maps));
-	if (s->maps)
-		rc = digest_new(&s->digest);
-	if (rc != RC_OK) {
-		source_free(s);
-		return rc;
-	}
-	for (size_t i = 0; i < s->n; i++) {
-		s->maps[i].id = conf_list_str(c, "maps", i, "id");
-		s->maps[i].file = conf_list_str(c, "maps", i, "file");
-		s->maps[i].is_default = conf_list_bool(c, "maps", i, "default");
-		s->maps[i].rebind = conf_list_bool(c, "maps", i, "rebind");
-		s->maps[i].ordinal = conf_list_bool(c, "maps", i, "ordinal");
-		s->maps[i].testable = conf_list_bool(c, "maps", i, "testable");
-	}
-	*out = s;
-	return RC_OK;
-}
-
-void source_free(struct source *s)
-{
-	if (!s)
-		return;
-	if (s->maps)
-		source_drop(s);
-	free(s->maps);
-	digest_free(s->digest);
-	free(s);
-}
-
-void source_drop(struct source *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		resource_unref(s->maps[i].next);
-		s->maps[i].next = NULL;
-		s->maps[i].read = false;
-	}
-}
-
-void source_taken(struct source *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->maps[i].read)
-			s->maps[i].overridden = false;
-		s->maps[i].taken = s->maps[i].found;
-	}
-	source_drop(s);
-}
-
-const char *source_default(const struct source *s,
-                           const struct snapshot *held)
-{
-	const char *first = NULL;
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct resource *r = s->maps[i].next;
-
-		if (!r && held)
-			r = snapshot_get(held, s->maps[i].id);
-		if (!r || resource_kind(r) != RESOURCE_NETMAP)
-			continue;
-		if (s->maps[i].is_default)
-			return s->maps[i].id;
-		if (!first)
-			first = s->maps[i].id;
-	}
-	return first;
-}
-
 /* ---- one map --------------------------------------------------------------- */
 
-/* Where in the file; before the text, which then stays. */
-static struct diag *at(struct diag *d, const char *pointer)
-{
-	if (!d->text[0])
-		snprintf(d->pointer, sizeof(d->pointer), "%s", pointer);
-	return d;
-}
-
-static enum rc right_id(const struct source_map *m, const char *stated,
+static enum rc right_id(const struct map_entry *m, const char *stated,
                         struct diag *d)
 {
 	if (!stated[0] || strcmp(stated, m->id) == 0)
 		return RC_OK;
-	return diag_set(at(d, "/meta/vtag/resource-id"), RC_ERULE,
+	return diag_set(map_at(d, "/meta/vtag/resource-id"), RC_ERULE,
 	                "states resource-id \"%s\", the configuration "
 	                "says \"%s\"", stated, m->id);
 }
 
-static enum rc parse_net(struct source *s, struct source_map *m,
+static enum rc parse_net(struct mapset *s, struct map_entry *m,
                          struct scan *scan, const struct resource *held,
                          struct map_notes *notes, struct diag *d)
 {
@@ -136,7 +45,7 @@ static enum rc parse_net(struct source *s, struct source_map *m,
 }
 
 /* Sealed only after its network map is known: until then unnamed, in `next`. */
-static enum rc parse_cost(struct source *s, struct source_map *m,
+static enum rc parse_cost(struct mapset *s, struct map_entry *m,
                           struct scan *scan, const struct resource *held,
                           struct map_notes *notes, struct diag *d)
 {
@@ -160,7 +69,7 @@ static enum rc parse_cost(struct source *s, struct source_map *m,
 }
 
 /* A small document: what is served is its canonical text. */
-static enum rc parse_props(struct source *s, struct source_map *m,
+static enum rc parse_props(struct mapset *s, struct map_entry *m,
                            struct diag *d)
 {
 	struct buf text = BUF_INIT(PROPMAP_BYTES_MAX);
@@ -182,7 +91,7 @@ static enum rc parse_props(struct source *s, struct source_map *m,
 	return rc;
 }
 
-static enum rc parse_map(struct source *s, struct source_map *m,
+static enum rc parse_map(struct mapset *s, struct map_entry *m,
                          enum resource_kind kind, const struct resource *held,
                          struct buf *warnings, struct diag *d)
 {
@@ -205,7 +114,7 @@ static enum rc parse_map(struct source *s, struct source_map *m,
 	return rc;
 }
 
-static enum rc parse(struct source *s, struct source_map *m,
+static enum rc parse(struct mapset *s, struct map_entry *m,
                      const struct resource *held, struct buf *warnings,
                      struct diag *d)
 {
@@ -222,7 +131,7 @@ static enum rc parse(struct source *s, struct source_map *m,
 }
 
 /* Leaves in `next` the map of the file if that is new, else what is served. */
-static enum rc read_map(struct source *s, struct source_map *m,
+static enum rc read_map(struct mapset *s, struct map_entry *m,
                         const struct snapshot *held, bool force,
                         struct buf *warnings, struct diag *d)
 {
@@ -251,139 +160,15 @@ static enum rc read_map(struct source *s, struct source_map *m,
 	return rc;
 }
 
-/* ---- all maps against each other ------------------------------------------- */
-
-static struct source_map *find(struct source *s, const char *id)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->maps[i].id, id) == 0)
-			return &s->maps[i];
-	return NULL;
-}
-
-/* A tag in a file is never published, but a cost map that was made for another
- * version of its network map must not go out with this one. */
-static enum rc check_tag(const struct source_map *m,
-                         const struct source_map *net, struct diag *d)
-{
-	const char *named = m->found.depends.tag;
-	const char *ours = resource_name(net->next)->tag;
-	bool overridden = net->overridden && !net->read;
-
-	if (m->rebind || !named[0] || strcmp(named, ours) == 0)
-		return RC_OK;
-	if (!overridden && (!net->found.stated[0] ||
-	    strcmp(named, net->found.stated) == 0))
-		return RC_OK;
-	return diag_set(at(d, "/meta/dependent-vtags/0/tag"), RC_ERULE,
-	                "made for another version of network map \"%s\": it "
-	                "depends on tag \"%.64s\", the network map has "
-	                "\"%.64s\"%s%s%s (RFC 7285 s11.2.3.6; rebind = true "
-	                "takes it all the same)", net->id, named,
-	                overridden ? ours : net->found.stated,
-	                overridden ? "" : " and our tag is \"",
-	                overridden ? "" : ours, overridden ? "" : "\"");
-}
-
-/* The cost map under the tag of the network map that goes out with it. */
-static enum rc bind_cost(struct source *s, struct source_map *m,
-                         const struct source_map *net,
-                         const struct snapshot *held)
-{
-	struct costmap *map = resource_cost(m->next), *bound = NULL;
-	struct resource *now = held ? snapshot_get(held, m->id) : NULL;
-	struct costmeta meta = *costmap_meta(map);
-	struct resource *next = NULL;
-	const char *ours = resource_name(net->next)->tag;
-	enum rc rc;
-
-	if (strcmp(meta.net.tag, ours) == 0)
-		return RC_OK;
-	memcpy(meta.net.tag, ours, strlen(ours) + 1);
-	rc = costmap_rebind(map, &meta, &bound);
-	if (rc == RC_OK)
-		rc = seal_costmap(s->digest, m->id, bound,
-		                  now && resource_kind(now) == RESOURCE_COSTMAP ?
-		                  now : NULL, &next);
-	costmap_unref(bound);
-	if (rc != RC_OK)
-		return rc;
-	resource_unref(m->next);
-	m->next = next;
-	return RC_OK;
-}
-
-/* RFC 7285 s9.2.2: one cost map for a cost type and network map. */
-static enum rc check_twin(struct source *s, const struct source_map *m,
-                          struct diag *d)
-{
-	const struct costmeta *a = costmap_meta(resource_cost(m->next));
-
-	for (const struct source_map *o = s->maps; o < m; o++) {
-		const struct costmeta *b;
-
-		if (!o->next || resource_kind(o->next) != RESOURCE_COSTMAP)
-			continue;
-		b = costmap_meta(resource_cost(o->next));
-		if (strcmp(a->metric, b->metric) == 0 &&
-		    strcmp(a->mode, b->mode) == 0 &&
-		    strcmp(a->net.id, b->net.id) == 0)
-			return diag_set(at(d, "/meta/cost-type"), RC_ERULE,
-			                "cost maps \"%s\" and \"%s\" have one "
-			                "cost type for one network map (RFC "
-			                "7285 s9.2.2)", o->id, m->id);
-	}
-	return RC_OK;
-}
-
-static enum rc check_cost(struct source *s, struct source_map *m,
-                          const struct snapshot *held, struct diag *d)
-{
-	struct costmap *map = resource_cost(m->next);
-	const char *id = costmap_meta(map)->net.id;
-	struct source_map *net = find(s, id);
-	enum rc rc;
-
-	if (!net)
-		return diag_set(at(d, NET_ID_AT), RC_ERULE,
-		                "depends on network map \"%s\", which is not "
-		                "configured", id);
-	/* The network map is wrong and has been said so. */
-	if (!net->next)
-		return RC_OK;
-	if (resource_kind(net->next) != RESOURCE_NETMAP)
-		return diag_set(at(d, NET_ID_AT), RC_ERULE,
-		                "depends on \"%s\", which is not a network "
-		                "map", id);
-	rc = check_tag(m, net, d);
-	if (rc == RC_OK && (m->read || net->read))
-		rc = costmap_json_fits(map, resource_net(net->next), d);
-	if (rc == RC_OK)
-		rc = check_twin(s, m, d);
-	return rc == RC_OK ? bind_cost(s, m, net, held) : rc;
-}
-
-static void blame(const struct source_map *m, struct diag *d, enum rc rc,
-                  struct buf *errors)
-{
-	size_t len = strlen(m->file);
-
-	if (len >= sizeof(d->file))
-		len = sizeof(d->file) - 1;
-	memcpy(d->file, m->file, len);
-	d->file[len] = '\0';
-	diag_set(d, rc, "%s", rc_text(rc));
-	diag_print(d, errors);
-	buf_putc(errors, '\n');
-}
+/* ---- all of them ----------------------------------------------------------- */
 
 /* Only what really differs is new: the same leaf is the same resource. */
-static enum rc name_all(struct source *s, const struct snapshot *held)
+static enum rc name_all(struct mapset *s, const struct snapshot *held)
 {
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
-		struct source_map *m = &s->maps[i];
+		struct map_entry *m = &s->maps[i];
 		struct resource *now = held ? snapshot_get(held, m->id) : NULL;
 		char tag[TAG_HEX + 1];
 
@@ -402,7 +187,7 @@ static enum rc name_all(struct source *s, const struct snapshot *held)
 
 /* First the files, then the network maps' names (cost maps are bound to their
  * tags), then the cost maps. */
-static enum rc read_all(struct source *s, const struct snapshot *held,
+static enum rc read_all(struct mapset *s, const struct snapshot *held,
                         bool force, struct buf *errors, struct buf *warnings)
 {
 	enum rc first = RC_OK;
@@ -414,19 +199,19 @@ static enum rc read_all(struct source *s, const struct snapshot *held,
 
 		if (rc == RC_OK)
 			continue;
-		blame(&s->maps[i], &d, rc, errors);
+		map_blame(&s->maps[i], &d, rc, errors);
 		if (first == RC_OK || first == RC_EAGAIN)
 			first = rc;
 	}
 	return first;
 }
 
-static enum rc announce_nets(struct source *s, const struct snapshot *held)
+static enum rc announce_nets(struct mapset *s, const struct snapshot *held)
 {
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; rc == RC_OK && i < s->n; i++) {
-		struct source_map *m = &s->maps[i];
+		struct map_entry *m = &s->maps[i];
 
 		if (m->next && m->read &&
 		    resource_kind(m->next) == RESOURCE_NETMAP &&
@@ -436,109 +221,16 @@ static enum rc announce_nets(struct source *s, const struct snapshot *held)
 	return rc;
 }
 
-/* Each property has one map that knows it. owners: property -> id of its map. */
-static enum rc check_props(const struct source_map *m, json_t *owners,
-                           struct diag *d)
-{
-	json_t *domains = NULL, *names, *name, *owner;
-	const char *domain;
-	size_t i;
-	enum rc rc = ird_mappings(m->next, &domains);
-
-	json_object_foreach(domains, domain, names) {
-		json_array_foreach(names, i, name) {
-			const char *text = json_string_value(name);
-
-			owner = json_object_get(owners, text);
-			if (owner && strcmp(json_string_value(owner),
-			                    m->id) != 0 && rc == RC_OK)
-				rc = diag_set(at(d, "/property-map"), RC_ERULE,
-				              "%s stands in the property maps "
-				              "\"%s\" and \"%s\": one must do "
-				              "without it", text,
-				              json_string_value(owner), m->id);
-			if (!owner && json_object_set_new(owners, text,
-			    json_string(m->id)) != 0)
-				rc = RC_ENOMEM;
-		}
-	}
-	json_decref(domains);
-	return rc;
-}
-
-/* Settings that are for another kind of map; the place in the settings is said. */
-static enum rc check_settings(const struct source *s, size_t i,
-                              struct buf *errors)
-{
-	const struct source_map *m = &s->maps[i];
-	const struct costmap *cost = resource_cost(m->next);
-	bool ranked = cost &&
-	              strcmp(costmap_meta(cost)->mode, "numerical") == 0;
-	bool net = resource_kind(m->next) == RESOURCE_NETMAP;
-
-	if (m->is_default && !net)
-		conf_blame(s->conf, errors, "maps", (long)i, "default", "\"%s\" "
-		           "(%s) is no network map: only one of those can be "
-		           "the default (RFC 7285 s9.2.3)", m->id, m->file);
-	if (m->ordinal && !ranked)
-		conf_blame(s->conf, errors, "maps", (long)i, "ordinal", "\"%s\" "
-		           "(%s) is no numerical cost map: there is nothing to "
-		           "rank", m->id, m->file);
-	return (m->is_default && !net) || (m->ordinal && !ranked) ? RC_ERULE :
-	                                                            RC_OK;
-}
-
-static enum rc check_map(struct source *s, struct source_map *m,
-                         const struct snapshot *held, json_t *owners,
-                         struct diag *d)
-{
-	switch (resource_kind(m->next)) {
-	case RESOURCE_COSTMAP:
-		return check_cost(s, m, held, d);
-	case RESOURCE_DOC:
-		return check_props(m, owners, d);
-	case RESOURCE_NETMAP:
-		break;
-	}
-	return RC_OK;
-}
-
-/* The first that is wrong; errors says all. */
-static enum rc check_all(struct source *s, const struct snapshot *held,
-                         struct buf *errors)
-{
-	json_t *owners = json_object();
-	enum rc first = owners ? RC_OK : RC_ENOMEM;
-
-	for (size_t i = 0; owners && i < s->n; i++) {
-		struct source_map *m = &s->maps[i];
-		struct diag d = { 0 };
-		enum rc rc;
-
-		if (!m->next)
-			continue;
-		rc = check_settings(s, i, errors);
-		first = first == RC_OK ? rc : first;
-		rc = check_map(s, m, held, owners, &d);
-		if (rc == RC_OK)
-			continue;
-		blame(m, &d, rc, errors);
-		first = first == RC_OK ? rc : first;
-	}
-	json_decref(owners);
-	return first;
-}
-
-enum rc source_read(struct source *s, const struct snapshot *held, bool force,
+enum rc source_read(struct mapset *s, const struct snapshot *held, bool force,
                     struct buf *errors, struct buf *warnings)
 {
 	enum rc rc, first, bad;
 
-	source_drop(s);
+	mapset_drop(s);
 	first = read_all(s, held, force, errors, warnings);
 	rc = announce_nets(s, held);
 	if (rc == RC_OK) {
-		bad = check_all(s, held, errors);
+		bad = mapset_check(s, held, errors);
 		first = first == RC_OK ? bad : first;
 	}
 	if (rc == RC_OK)
@@ -546,53 +238,6 @@ enum rc source_read(struct source *s, const struct snapshot *held, bool force,
 	if (rc == RC_OK)
 		rc = name_all(s, held);
 	if (rc != RC_OK)
-		source_drop(s);
+		mapset_drop(s);
 	return rc;
-}
-
-/* ---- records --------------------------------------------------------------- */
-
-void source_record_print(const struct source_record *r, struct buf *dst)
-{
-	char hex[2 * SHA256_SIZE + 1];
-
-	enc_hex(r->sha256, SHA256_SIZE, hex);
-	buf_printf(dst, "%s =%s =%s =%s", hex, r->stated, r->depends.id,
-	           r->depends.tag);
-}
-
-/* Takes "=word" up to the next blank. */
-static const char *take_word(const char *p, const char *end, char *dst,
-                             size_t max)
-{
-	size_t len = 0;
-
-	if (!p || end - p < 2 || p[0] != ' ' || p[1] != '=')
-		return NULL;
-	p += 2;
-	while (p + len < end && p[len] != ' ')
-		len++;
-	if (len > max)
-		return NULL;
-	memcpy(dst, p, len);
-	dst[len] = '\0';
-	return p + len;
-}
-
-enum rc source_record_read(const char *text, size_t len,
-                           struct source_record *out)
-{
-	const char *p = text + 2 * SHA256_SIZE, *end = text + len;
-	struct source_record r = { .known = true };
-
-	if (len < 2 * SHA256_SIZE ||
-	    enc_hex_read(text, 2 * SHA256_SIZE, r.sha256, SHA256_SIZE) != RC_OK)
-		return RC_ESYNTAX;
-	p = take_word(p, end, r.stated, TAG_MAX);
-	p = take_word(p, end, r.depends.id, ID_MAX);
-	p = take_word(p, end, r.depends.tag, TAG_MAX);
-	if (p != end)
-		return RC_ESYNTAX;
-	*out = r;
-	return RC_OK;
 }

@@ -734,8 +734,7 @@ def tokens(top):
         p.start()
         w.proxies.append(p)
         wait(lambda: denied(w.server) > denied_in(before), None, "it is denied")
-        need("serial" not in p.status(), "it serves something")
-        need(p.counts().get("trouble"), "it does not say why")
+        wait(lambda: p.counts().get("trouble"), None, "it says why")
         end_well(p)
     names = [s["name"] for s in w.server.status()["subscribers"]]
     need(names == ["milan"], "%s", names)
@@ -888,7 +887,7 @@ def altoctl(top):
     need(w.proxies[0].call("status")[0] == 0, "status of a proxy")
     says(w.proxies[0].call("status")[1], "upstream", "current")
     need(w.server.call("reload")[0] == 0, "reload")
-    need(w.proxies[0].call("reload")[0] == 1, "a proxy reloads nothing")
+    need(w.proxies[0].call("reload")[0] == 0, "reload at a proxy")
     need(run("altoctl")[0] == 2, "without a command")
     need(w.server.call("explode")[0] == 2, "an unknown command")
     need(w.server.call("status", "--force")[0] == 2, "force")

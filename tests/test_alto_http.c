@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/core/snapshot.h"
+#include "common/service/miss.h"
 #include "common/service/version.h"
 #include "common/sys/clock.h"
 #include "common/wire/media.h"
@@ -675,6 +676,126 @@ static void origins_are_compared_byte_for_byte(void)
 	end(&w);
 }
 
+/* what is not held, and waited for */
+
+struct awaited {
+	struct served w;
+	struct miss *m;
+	atomic_uint questions;
+};
+
+static bool ask(void *arg)
+{
+	struct awaited *a = arg;
+
+	atomic_fetch_add(&a->questions, 1);
+	return true;
+}
+
+static void await(struct awaited *a)
+{
+	const struct miss_config cfg = {
+		.wait_ms = 10000, .quiet_ms = 10000, .waiting_max = 8,
+		.ask = ask, .arg = a
+	};
+
+	begin(&a->w);
+	atomic_init(&a->questions, 0);
+	CU_ASSERT_EQUAL_FATAL(miss_new(&cfg, &a->m), RC_OK);
+	alto_http_set_miss(a->w.a, a->m);
+}
+
+static void await_end(struct awaited *a)
+{
+	end(&a->w);
+	miss_free(a->m);
+}
+
+static void asked(struct awaited *a)
+{
+	for (int i = 0; i < 5000 && atomic_load(&a->questions) == 0; i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(atomic_load(&a->questions), 1);
+}
+
+static void what_is_not_here_yet_is_waited_for(void)
+{
+	struct buf b[2] = { BUF_INIT(1 << 20), BUF_INIT(1 << 20) };
+	struct reply r;
+	struct state st;
+	struct awaited a;
+	int fd[2];
+
+	await(&a);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = served_dial(&a.w);
+		served_ask(fd[i], i ? "HEAD" : "GET", "/maps/cost",
+		           "Accept-Encoding: identity", NULL);
+	}
+	asked(&a);
+	slot_publish(a.w.slot, maps("pid-b", 1, clock_wall_s()), NULL);
+	miss_settled(a.m);
+	r = served_hear(fd[0], &b[0]);
+	CU_ASSERT_EQUAL(r.status, 200);
+	CU_ASSERT_EQUAL(verify(&r, &st), RC_OK);
+	reply_free(&r);
+	r = served_hear(fd[1], &b[1]);
+	CU_ASSERT_EQUAL(r.status, 200);
+	CU_ASSERT_EQUAL(r.len, 0);
+	reply_free(&r);
+	CU_ASSERT_EQUAL(atomic_load(&a.questions), 1);
+	await_end(&a);
+}
+
+static void what_nobody_has_is_404_after_one_question(void)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	struct awaited a;
+	struct reply r;
+	int fd;
+
+	await(&a);
+	slot_publish(a.w.slot, maps("pid-b", 1, clock_wall_s()), NULL);
+	r = served_get(&a.w, "/maps/cost");
+	CU_ASSERT_EQUAL(r.status, 200);		/* is here: no question */
+	reply_free(&r);
+	r = served_get(&a.w, "/nowhere");
+	CU_ASSERT_EQUAL(r.status, 404);		/* nor for what is no map */
+	reply_free(&r);
+	CU_ASSERT_EQUAL(atomic_load(&a.questions), 0);
+	fd = served_dial(&a.w);
+	served_ask(fd, "GET", "/maps/none", NULL, NULL);
+	asked(&a);
+	miss_settled(a.m);
+	r = served_hear(fd, &b);
+	CU_ASSERT_EQUAL(r.status, 404);
+	is_error(&r, "/maps/none");
+	reply_free(&r);
+	r = served_get(&a.w, "/maps/none-either");
+	CU_ASSERT_EQUAL(r.status, 404);
+	reply_free(&r);
+	CU_ASSERT_EQUAL(atomic_load(&a.questions), 1);
+	await_end(&a);
+}
+
+static void an_expired_one_is_asked_for_and_stopping_waits_for_nobody(void)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	struct awaited a;
+	struct reply r;
+	int fd;
+
+	await(&a);
+	slot_publish(a.w.slot, maps("pid-b", 1, clock_wall_s() - 86401), NULL);
+	fd = served_dial(&a.w);
+	served_ask(fd, "GET", "/maps/cost", NULL, NULL);
+	asked(&a);
+	await_end(&a);
+	r = served_hear(fd, &b);
+	CU_ASSERT_EQUAL(r.status, 503);
+	reply_free(&r);
+}
+
 static void an_address_in_use_is_said(void)
 {
 	struct alto_http_config cfg = {
@@ -732,6 +853,12 @@ int main(void)
 		{ "readers never see a mixture", readers_never_see_a_mixture },
 		{ "origins are compared byte for byte",
 		  origins_are_compared_byte_for_byte },
+		{ "what is not here yet is waited for",
+		  what_is_not_here_yet_is_waited_for },
+		{ "what nobody has is 404 after one question",
+		  what_nobody_has_is_404_after_one_question },
+		{ "an expired one is asked for and stopping waits for nobody",
+		  an_expired_one_is_asked_for_and_stopping_waits_for_nobody },
 		{ "an address in use is said", an_address_in_use_is_said },
 		CU_TEST_INFO_NULL
 	};

@@ -436,6 +436,28 @@ static void the_sample_lacks_only_what_is_required(void)
 	buf_free(&sample);
 }
 
+static void the_same_file_is_read_again(void)
+{
+	struct buf errors = BUF_INIT(1000);
+	static const char later[] = HEAD "watch = true;\n", wrong[] = HEAD "x = 1;";
+	struct conf *a = good(HEAD), *b = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, later, strlen(later), 0600,
+					   NULL), RC_OK);
+	CU_ASSERT_EQUAL(conf_again(a, &b, &errors), RC_OK);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+	CU_ASSERT(conf_get_bool(b, "watch") && !conf_get_bool(a, "watch"));
+	conf_free(b);
+	b = NULL;
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, wrong, strlen(wrong), 0600,
+					   NULL), RC_OK);
+	CU_ASSERT_EQUAL(conf_again(a, &b, &errors), RC_ERULE);
+	CU_ASSERT_PTR_NULL(b);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&errors), "unknown setting"));
+	conf_free(a);
+	buf_free(&errors);
+}
+
 static void the_manual_names_every_setting(void)
 {
 	struct buf page = BUF_INIT(100000);
@@ -478,6 +500,7 @@ int main(void)
 		  a_difference_is_named_by_reload_class },
 		{ "the sample lacks only what is required",
 		  the_sample_lacks_only_what_is_required },
+		{ "the same file is read again", the_same_file_is_read_again },
 		{ "the manual names every setting",
 		  the_manual_names_every_setting },
 		CU_TEST_INFO_NULL

@@ -162,7 +162,24 @@ static void a_snapshot_comes_back_with_all_leaves(void)
 	for (size_t i = 0; i < f->leaves->n; i++)
 		CU_ASSERT_STRING_EQUAL(f->leaves->leaf[i],
 		                       resource_leaf(snapshot_at(w->head, i)));
+	CU_ASSERT_EQUAL(f->within, 0);
+	CU_ASSERT_PTR_NULL(strstr(text.data, "within"));
+	buf_clear(&text);
+	CU_ASSERT_EQUAL(frame_snapshot_within(w->head, 16, &text), RC_OK);
+	reads(FRAME_SNAPSHOT);
+	CU_ASSERT_EQUAL(f->within, 16);
 	end();
+}
+
+static void pulls_are_spread_when_much_is_at_stake(void)
+{
+	CU_ASSERT_EQUAL(frame_within(1 << 20, 1), 0);
+	CU_ASSERT_EQUAL(frame_within(1 << 20, 511), 0);
+	CU_ASSERT_EQUAL(frame_within(1 << 20, 512), 1);
+	CU_ASSERT_EQUAL(frame_within(8 << 20, 640), 10);
+	CU_ASSERT_EQUAL(frame_within(8 << 20, 1000000), FRAME_WITHIN_MAX);
+	CU_ASSERT_EQUAL(frame_within(UINT64_MAX, UINT64_MAX), FRAME_WITHIN_MAX);
+	CU_ASSERT_EQUAL(frame_within(UINT64_MAX, 0), 0);
 }
 
 static void an_ack_comes_back(void)
@@ -172,8 +189,14 @@ static void an_ack_comes_back(void)
 	start();
 	text.max = 4 * BIG;
 	CU_ASSERT_PTR_NOT_NULL_FATAL(below);
+	/* Without a list it is not said; an empty one is. */
+	frame_ack(&head()->pos, below, 0, &text);
+	reads(FRAME_ACK);
+	CU_ASSERT(f->has_below);
+	buf_clear(&text);
 	frame_ack(&head()->pos, NULL, 0, &text);
 	reads(FRAME_ACK);
+	CU_ASSERT(!f->has_below);
 	CU_ASSERT_EQUAL(position_cmp(&f->pos, &head()->pos), 0);
 	CU_ASSERT_EQUAL(f->n_below, 0);
 	for (unsigned i = 0; i < FRAME_BELOW_MAX; i++) {
@@ -282,6 +305,8 @@ static void an_alive_comes_back_from_either_side(void)
 
 static void bye_and_error_come_back(void)
 {
+	char longer[FRAME_REASON_MAX + 2];
+
 	start();
 	frame_bye("drain", 86400, &text);
 	reads(FRAME_BYE);
@@ -296,6 +321,12 @@ static void bye_and_error_come_back(void)
 	reads(FRAME_ERROR);
 	CU_ASSERT_STRING_EQUAL(f->code, "E_SYNTAX");
 	CU_ASSERT_STRING_EQUAL(f->reason, "what?");
+	buf_clear(&text);
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer + FRAME_REASON_MAX - 1, "\xc3\xa4", 3);
+	frame_error("E_SYNTAX", longer, &text);
+	reads(FRAME_ERROR);
+	CU_ASSERT_EQUAL(strlen(f->reason), FRAME_REASON_MAX - 1);
 	end();
 }
 
@@ -667,6 +698,7 @@ int main(void)
 		T(a_subscribe_comes_back),
 		T(a_subscribed_comes_back_in_each_mode),
 		T(a_snapshot_comes_back_with_all_leaves),
+		T(pulls_are_spread_when_much_is_at_stake),
 		T(an_ack_comes_back),
 		T(an_ack_of_any_content_stays_within_its_ceiling),
 		T(the_uri_of_one_below_is_left_out_when_it_was_cut),

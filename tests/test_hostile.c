@@ -3,90 +3,44 @@
  * y_ must be taken, n_ refused, i_ may go either way. Nothing may crash, hang
  * or upset a sanitizer, and who refuses says why.
  */
-#include <dirent.h>
 #include <stdbool.h>
 
 #include "common/wire/netmap_json.h"
 #include "tests/suite.h"
-
-#define FILE_MAX (1u << 20)
+#include "tests/suite_files.h"
 
 /* Takes one document; RC_OK: it was good. */
 typedef enum rc (*take_fn)(const char *text, size_t len, struct diag *d);
 
-static DIR *open_suite(char path[1024])
+/* any_json: the reader takes every JSON document and not only its own. */
+struct reader {
+	take_fn take;
+	bool any_json;
+};
+
+static void judge(const char *name, const char *text, size_t len, void *arg)
 {
-	const char *dir = getenv("ALTOCAST_SHARED"), *src = getenv("srcdir");
-	static const char suite[] = "hostile/json-test-suite/test_parsing";
+	const struct reader *r = arg;
+	bool wrong;
+	struct diag d;
+	enum rc rc;
 
-	if (dir)
-		snprintf(path, 1024, "%s/%s", dir, suite);
-	else
-		snprintf(path, 1024, "%s/../shared/%s", src ? src : ".", suite);
-	return opendir(path);
-}
-
-/* The file in memory of exactly its size, so that a read too far is seen. */
-static char *load(const char *dir, const char *name, size_t *len)
-{
-	char path[1400], *all = malloc(FILE_MAX), *text = NULL;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "rb");
-	if (f && all) {
-		*len = fread(all, 1, FILE_MAX, f);
-		text = malloc(*len ? *len : 1);
-		if (text)
-			memcpy(text, all, *len);
-	}
-	if (f)
-		fclose(f);
-	free(all);
-	return text;
-}
-
-static void judge(const char *name, enum rc rc, bool any_json,
-                  const struct diag *d)
-{
-	bool wrong = (name[0] == 'n' && rc == RC_OK) ||
-	             (name[0] == 'y' && rc != RC_OK && any_json) ||
-	             (rc != RC_OK && (!d->text[0] || !d->line));
-
+	diag_clear(&d);
+	rc = r->take(text, len, &d);
+	wrong = (name[0] == 'n' && rc == RC_OK) ||
+	        (name[0] == 'y' && rc != RC_OK && r->any_json) ||
+	        (rc != RC_OK && (!d.text[0] || !d.line));
 	if (wrong) {
-		printf("%s: %s: %s\n", name, rc_text(rc), d->text);
+		printf("%s: %s: %s\n", name, rc_text(rc), d.text);
 		CU_FAIL("judged wrongly");
 	}
 }
 
-/* any_json: the reader takes every JSON document and not only its own. */
 static size_t run(take_fn take, bool any_json)
 {
-	char path[1024];
-	DIR *dir = open_suite(path);
-	struct dirent *e;
-	size_t files = 0;
+	struct reader r = { take, any_json };
 
-	if (!dir)
-		return 0;
-	while ((e = readdir(dir))) {
-		const char *name = e->d_name;
-		struct diag d;
-		size_t len = 0;
-		char *text;
-
-		if (!strchr("yni", name[0]) || name[1] != '_')
-			continue;
-		text = load(path, name, &len);
-		CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-		diag_clear(&d);
-		judge(name, take(text, len, &d), any_json, &d);
-		free(text);
-		files++;
-	}
-	closedir(dir);
-	CU_ASSERT(files > 300);
-	return files;
+	return suite_files(judge, &r);
 }
 
 static enum rc skip_scan(struct scan *s)
@@ -155,7 +109,7 @@ static enum rc take_inside(const char *text, size_t len, struct diag *d)
 {
 	static const char head[] = "{\"x\":", tail[] = ",\"meta\":{\"vtag\":"
 		"{\"resource-id\":\"n\"}},\"network-map\":{}}";
-	struct buf b = BUF_INIT(2 * FILE_MAX);
+	struct buf b = BUF_INIT(2 * SUITE_FILE_MAX);
 	enum rc rc;
 
 	buf_puts(&b, head);

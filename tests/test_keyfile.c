@@ -120,8 +120,7 @@ static void a_token_is_one_trimmed_printable_line(void)
 
 	token_is("  0123456789abcdef\r\n", 0600, RC_OK, "0123456789abcdef");
 	token_is("0123456789abcde", 0600, RC_ESYNTAX, NULL);
-	token_is("0123456789abcdef\n0123456789abcdef\n", 0600, RC_ESYNTAX,
-		 NULL);
+	token_is("0123456789abcdef\nshort\n", 0600, RC_ESYNTAX, NULL);
 	token_is("0123456789 abcdef", 0600, RC_ESYNTAX, NULL);
 	token_is("0123456789\xc3\xa4""abcdef", 0600, RC_ESYNTAX, NULL);
 	token_is("", 0600, RC_ESYNTAX, NULL);
@@ -131,6 +130,37 @@ static void a_token_is_one_trimmed_printable_line(void)
 	big[KEYFILE_TOKEN_MAX] = '\0';
 	token_is(big, 0600, RC_OK, big);
 	token_is("0123456789abcdef", 0660, RC_ERULE, NULL);
+}
+
+static void a_file_holds_up_to_four_tokens(void)
+{
+	struct keyfile_tokens t = { .n = 0 };
+	struct diag d = { .line = 0 };
+	char *p = put("token", "\n first-0123456789 \r\n\nsecond-0123456789\n"
+		      "third-0123456789\nfourth-0123456789", 0600);
+
+	CU_ASSERT_EQUAL_FATAL(keyfile_tokens(p, &t, &d), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(t.n, 4);
+	CU_ASSERT_STRING_EQUAL(t.text[0], "first-0123456789");
+	CU_ASSERT_STRING_EQUAL(t.text[1], "second-0123456789");
+	CU_ASSERT_STRING_EQUAL(t.text[3], "fourth-0123456789");
+	keyfile_tokens_free(&t);
+	CU_ASSERT_EQUAL(t.n, 0);
+	drop(p);
+	p = put("token", "a-0123456789abcde\nb-0123456789abcde\n"
+		"c-0123456789abcde\nd-0123456789abcde\n"
+		"e-0123456789abcde\n", 0600);
+	CU_ASSERT_EQUAL(keyfile_tokens(p, &t, &d), RC_ESYNTAX);
+	CU_ASSERT_EQUAL(t.n, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "more than 4"));
+	CU_ASSERT_PTR_NULL(strstr(d.text, "abcde"));
+	drop(p);
+}
+
+static void the_first_token_is_the_one_to_show(void)
+{
+	token_is("first-0123456789\nsecond-0123456789\n", 0600, RC_OK,
+		 "first-0123456789");
 }
 
 int main(void)
@@ -144,6 +174,10 @@ int main(void)
 		{ "what is no key is refused", what_is_no_key_is_refused },
 		{ "a token is one trimmed printable line",
 		  a_token_is_one_trimmed_printable_line },
+		{ "a file holds up to four tokens",
+		  a_file_holds_up_to_four_tokens },
+		{ "the first token is the one to show",
+		  the_first_token_is_the_one_to_show },
 		CU_TEST_INFO_NULL
 	};
 	int rc;

@@ -173,6 +173,91 @@ static void text_that_is_no_key_set_changes_nothing(void)
 	world_free(w);
 }
 
+static void what_an_ird_no_longer_lists_is_retired(void)
+{
+	struct keys k = { .n = 0 };
+
+	w = world_new(1);
+	pin(&k, 0);
+	pin(&k, 1);
+	list(1);
+	CU_ASSERT_EQUAL(keys_first(&k, &ird, head(), false), RC_OK);
+	CU_ASSERT_EQUAL(k.n_retired, 0);
+	ird.keys[0] = *sign_key_public(w->key[1]);
+	keys_follow(&k, &ird);
+	CU_ASSERT_EQUAL(k.n_retired, 1);
+	/* Neither a pin nor the origin's name brings it back. */
+	CU_ASSERT(keys_pinned(&k, world_public(w)->id));
+	CU_ASSERT(!keys_vouch(&k, world_public(w)->id, true));
+	list(1);
+	CU_ASSERT_EQUAL(keys_first(&k, &ird, head(), true), RC_EKEY);
+	k.n_pins = 0;
+	CU_ASSERT_EQUAL(keys_first(&k, &ird, head(), true), RC_EKEY);
+	CU_ASSERT(keys_vouch(&k, sign_key_public(w->key[2])->id, true));
+	CU_ASSERT(!keys_vouch(&k, sign_key_public(w->key[2])->id, false));
+	/* A trusted IRD does, and an operator. */
+	list(2);
+	keys_follow(&k, &ird);
+	CU_ASSERT_EQUAL(k.n, 2);
+	CU_ASSERT_EQUAL(k.n_retired, 0);
+	ird.n_keys = 1;
+	ird.keys[0] = *sign_key_public(w->key[1]);
+	keys_follow(&k, &ird);
+	keys_pardon(&k, sign_key_public(w->key[3])->id);
+	CU_ASSERT_EQUAL(k.n_retired, 1);
+	keys_pardon(&k, world_public(w)->id);
+	CU_ASSERT_EQUAL(k.n_retired, 0);
+	list(1);
+	CU_ASSERT_EQUAL(keys_first(&k, &ird, head(), true), RC_OK);
+	world_free(w);
+}
+
+static void of_the_retired_the_oldest_is_forgotten(void)
+{
+	struct keys k = { .n = 0 };
+
+	w = world_new(1);
+	list(1);
+	for (int i = 0; i < KEYS_RETIRED_MAX + 3; i++) {
+		snprintf(ird.keys[0].id, sizeof(ird.keys[0].id), "key-%d", i);
+		keys_follow(&k, &ird);
+		CU_ASSERT_EQUAL(k.n, 1);
+	}
+	CU_ASSERT_EQUAL(k.n_retired, KEYS_RETIRED_MAX);
+	CU_ASSERT_STRING_EQUAL(k.retired[0], "key-2");
+	CU_ASSERT_STRING_EQUAL(k.retired[KEYS_RETIRED_MAX - 1], "key-33");
+	world_free(w);
+}
+
+static void the_retired_come_back_from_text_too(void)
+{
+	static const char *const bad[] = {
+		"{\"keys\":[],\"retired\":{}}", "{\"keys\":[],\"retired\":[1]}",
+		"{\"keys\":[],\"retired\":[\"short\"]}"
+	};
+	struct keys k = { .n = 0 }, again = { .n = 0 };
+	struct buf text = BUF_INIT(1 << 16);
+
+	w = world_new(1);
+	list(3);
+	keys_follow(&k, &ird);
+	list(1);
+	keys_follow(&k, &ird);
+	CU_ASSERT_EQUAL(k.n_retired, 2);
+	CU_ASSERT_EQUAL(keys_write(&k, &text), RC_OK);
+	CU_ASSERT_EQUAL(keys_read(&again, text.data, text.len), RC_OK);
+	CU_ASSERT_EQUAL(again.n_retired, 2);
+	CU_ASSERT_EQUAL(memcmp(again.retired, k.retired,
+	                       2 * sizeof(k.retired[0])), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_EQUAL(keys_read(&again, bad[i], strlen(bad[i])),
+		                RC_ESYNTAX);
+	CU_ASSERT_EQUAL(again.n, 1);
+	CU_ASSERT_EQUAL(again.n_retired, 2);
+	buf_free(&text);
+	world_free(w);
+}
+
 #define T(f) { #f, f }
 
 int main(void)
@@ -187,6 +272,9 @@ int main(void)
 		T(an_ird_without_keys_takes_none_away),
 		T(keys_come_back_from_their_text),
 		T(text_that_is_no_key_set_changes_nothing),
+		T(what_an_ird_no_longer_lists_is_retired),
+		T(of_the_retired_the_oldest_is_forgotten),
+		T(the_retired_come_back_from_text_too),
 		CU_TEST_INFO_NULL
 	};
 

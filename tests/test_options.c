@@ -1,8 +1,10 @@
 /* The settings that both daemons share: what the rules between them refuse. */
 #include "common/service/options.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/certs.h"
 #include "tests/suite.h"
 
 static const struct conf_key keys[] = {
@@ -132,6 +134,148 @@ static void sizes_have_ranges(void)
 	refuses("http: { header-time = 0; };", "http.header-time");
 }
 
+/* CERT and KEY of a format become paths of these files; each lasts for a call. */
+static const char *tls(const char *fmt, const char *cert, const char *key)
+{
+	static char text[2048];
+	char *out = text, *end = text + sizeof(text);
+
+	for (const char *p = fmt; *p; p++) {
+		const char *put = strncmp(p, "CERT", 4) == 0 ? cert :
+		                  strncmp(p, "KEY", 3) == 0 ? key : NULL;
+
+		out += snprintf(out, (size_t)(end - out), "%.*s", put ? 1000 : 1,
+		                put ? put : p);
+		p += !put ? 0 : put == cert ? 3 : 2;
+	}
+	return text;
+}
+
+static const char *server(const char *fmt)
+{
+	return tls(fmt, certs_file("server", "pem"),
+	           certs_file("server", "key"));
+}
+
+#define BOTH "certificate = \"CERT\"; key = \"KEY\"; "
+
+static void certificates_go_with_their_keys(void)
+{
+	takes(server("http: { tls: { " BOTH "}; };"));
+	takes(server("push: { tls: { " BOTH "client-ca = \"CERT\"; }; };"));
+	refuses(server("http: { tls: { certificate = \"CERT\"; }; };"),
+	        "http.tls.certificate: http.tls.certificate and http.tls.key go "
+	        "together: set the key too");
+	refuses(server("push: { tls: { key = \"KEY\"; }; };"),
+	        "set the certificate too");
+	refuses(server("http: { tls: { client-ca = \"CERT\"; }; };"),
+	        "unknown setting");
+	refuses(server("push: { tls: { client-ca = \"CERT\"; }; };"),
+	        "nobody is asked");
+	refuses(tls("http: { tls: { " BOTH "}; };",
+	            certs_file("server", "pem"), certs_file("other", "key")),
+	        "http.tls.certificate: ");
+	refuses(tls("push: { tls: { " BOTH "}; };",
+	            certs_file("expired", "pem"), certs_file("expired", "key")),
+	        "expired");
+	refuses(tls("push: { tls: { " BOTH "}; };", "gone.pem",
+	            certs_file("server", "key")), "gone.pem");
+	refuses(tls("http: { tls: { " BOTH "}; };",
+	            certs_file("server", "pem"), certs_file("server", "pem")),
+	        "http.tls.certificate: ");
+}
+
+static void a_key_that_others_can_read_is_refused(void)
+{
+	CU_ASSERT_EQUAL(chmod(certs_file("server", "key"), 0640), 0);
+	refuses(server("http: { tls: { " BOTH "}; };"), "chmod 600");
+	CU_ASSERT_EQUAL(chmod(certs_file("server", "key"), 0600), 0);
+}
+
+static void a_push_listener_asks_who_comes(void)
+{
+	static const char open[] = "listen = \"192.0.2.1:8081\"; ";
+	char text[2048];
+
+	snprintf(text, sizeof(text), "push: { %s};", open);
+	refuses(text, "not on loopback");
+	snprintf(text, sizeof(text), "push: { %sanonymous = true; };", open);
+	takes(text);
+	snprintf(text, sizeof(text), "push: { %stls: { " BOTH "}; };", open);
+	refuses(server(text), "not on loopback");
+	snprintf(text, sizeof(text), "push: { %stls: { " BOTH
+	         "client-ca = \"CERT\"; }; };", open);
+	takes(server(text));
+	snprintf(text, sizeof(text), "push: { %stls: { " BOTH "}; }; "
+	         "subscribers = ( { name = \"a\"; certificate = \"CERT\"; } );",
+	         open);
+	takes(server(text));
+}
+
+static void subscribers_of_tls_get_a_wss_uri(void)
+{
+	refuses(server("push: { public-uri = \"ws://a.example/push\"; "
+	               "tls: { " BOTH "}; };"), "need a wss:// URI");
+	takes(server("push: { public-uri = \"wss://a.example/push\"; "
+	             "tls: { " BOTH "}; };"));
+	/* Something in front may speak it. */
+	takes("push: { public-uri = \"wss://a.example/push\"; };");
+}
+
+static void tokens_in_the_clear_are_warned_of(void)
+{
+	struct buf lines = BUF_INIT(1u << 16);
+	char text[2048], token[] = "/tmp/altocast-token-XXXXXX";
+	int fd = mkstemp(token);
+	struct conf *c;
+
+	CU_ASSERT_EQUAL_FATAL(write(fd, "0123456789abcdef", 16), 16);
+	close(fd);
+	for (int with_tls = 0; with_tls < 2; with_tls++) {
+		snprintf(text, sizeof(text), "push: { listen = "
+		         "\"192.0.2.1:8081\"; %s}; subscribers = ( { name = "
+		         "\"a\"; token-file = \"%s\"; } );",
+		         with_tls ? "tls: { " BOTH "}; " : "", token);
+		c = load(server(text), &lines);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+		options_warnings(c, &lines);
+		CU_ASSERT_EQUAL(strstr(buf_str(&lines), "push.listen: tokens "
+		                "travel in the clear") != NULL, !with_tls);
+		CU_ASSERT_EQUAL(lines.len == 0, with_tls);
+		conf_free(c);
+	}
+	unlink(token);
+	buf_free(&lines);
+}
+
+static void the_account_must_be_there(void)
+{
+	takes("user = \"nobody\";");
+	takes("user = \"nobody\"; group = \"daemon\";");
+	refuses("user = \"no-such-user\";", "user: there is no user");
+	refuses("user = \"nobody\"; group = \"no-such-group\";",
+	        "there is no group");
+	refuses("user = \"root\";", "is root");
+	refuses("group = \"daemon\";", "group: without user");
+}
+
+static void an_identity_is_read_of_its_group(void)
+{
+	struct buf errors = BUF_INIT(1u << 16);
+	struct conf *c = load(server("push: { tls: { " BOTH "}; };"), &errors);
+	struct tls_identity *id = NULL;
+	struct diag d = { .line = 0 };
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_EQUAL(options_identity(c, "push.tls", &id, &d), RC_OK);
+	CU_ASSERT_PTR_NOT_NULL(id);
+	tls_identity_unref(id);
+	CU_ASSERT_EQUAL(options_identity(c, "http.tls", &id, &d), RC_OK);
+	CU_ASSERT_PTR_NULL(id);
+	conf_free(c);
+	buf_free(&errors);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -143,8 +287,26 @@ int main(void)
 		{ "each thread has a connection",
 		  each_thread_has_a_connection },
 		{ "sizes have ranges", sizes_have_ranges },
+		{ "certificates go with their keys",
+		  certificates_go_with_their_keys },
+		{ "a key that others can read is refused",
+		  a_key_that_others_can_read_is_refused },
+		{ "a push listener asks who comes",
+		  a_push_listener_asks_who_comes },
+		{ "subscribers of TLS get a wss:// URI",
+		  subscribers_of_tls_get_a_wss_uri },
+		{ "tokens in the clear are warned of",
+		  tokens_in_the_clear_are_warned_of },
+		{ "the account must be there", the_account_must_be_there },
+		{ "an identity is read of its group",
+		  an_identity_is_read_of_its_group },
 		CU_TEST_INFO_NULL
 	};
+	int rc;
 
-	return suite_run("options", tests);
+	certs_begin();
+	certs_usual();
+	rc = suite_run("options", tests);
+	certs_end();
+	return rc;
 }

@@ -1,12 +1,10 @@
 /* Random maps, random edits: whatever way a change takes, the bytes after it
  * are those of the next version.
  *
- * A world is who owns which prefix and what it costs to go between PIDs. From
- * one version to the next it is edited; maps, figures and deltas of both are
- * then held against each other. ALTOCAST_SEED=n repeats a run.
+ * From one version to the next the maps (maps.h) are edited; maps, figures and
+ * deltas of both are then held against each other. ALTOCAST_SEED=n repeats a run.
  */
 #include <jansson.h>
-#include <math.h>
 #include <time.h>
 
 #include "common/core/diff.h"
@@ -17,227 +15,13 @@
 #include "common/wire/jsonpatch.h"
 #include "common/wire/media.h"
 #include "common/wire/seal.h"
+#include "tests/maps.h"
 #include "tests/suite.h"
 
-#define PIDS 14
-#define POOL 240	/* prefixes; the first two are 0.0.0.0/0, ::/0 */
 #define RUNS 60
 #define STEPS 6
 #define HISTORY 24
-#define NOBODY (-1)
 #define TEXT_MAX (16u << 20)
-
-/* As long as a name may be. */
-#define LONGEST "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz" \
-	"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
-
-static const char *const names[PIDS] = {
-	"default", "a", "A", "a-b", "a:b", "a@b", "a_b", "ab", "b", "pid-10",
-	"pid-9", "Z", "0", LONGEST
-};
-
-struct world {
-	bool alive[PIDS];
-	bool family[2];		/* does it occur at all? */
-	int owner[POOL];
-	double cost[PIDS][PIDS];	/* NAN: none */
-};
-
-static struct prefix pool[POOL];
-static uint64_t seed;
-
-static uint32_t rnd(uint32_t n)		/* below n; splitmix64 */
-{
-	uint64_t z = (seed += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ (z >> 31)) >> 16) % n;
-}
-
-static bool in_pool(const struct prefix *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (prefix_cmp(&pool[i], p) == 0)
-			return true;
-	return false;
-}
-
-/* Few distinct bits, so that prefixes nest. */
-static struct prefix random_prefix(enum family f)
-{
-	struct prefix p = { .family = (uint8_t)f };
-	uint32_t bytes = f == FAMILY_IPV4 ? 4 : 16;
-
-	p.len = (uint8_t)(1 + rnd(bytes * 8));
-	for (uint32_t i = 0; i < bytes; i++)
-		p.addr[i] = (uint8_t)(rnd(3) ? rnd(4) * 64 : 0);
-	for (uint32_t bit = p.len; bit < bytes * 8; bit++)
-		p.addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
-	return p;
-}
-
-static void make_pool(void)
-{
-	memset(pool, 0, sizeof(pool));
-	pool[1].family = FAMILY_IPV6;
-	for (size_t i = 2; i < POOL; i++)
-		do
-			pool[i] = random_prefix(rnd(4) ? FAMILY_IPV4 :
-			                                 FAMILY_IPV6);
-		while (in_pool(&pool[i], i));
-}
-
-static double random_cost(void)
-{
-	static const double some[] = {
-		0, 1, 2.5, 0.1, 1e21, 1e-7, 5e-324, 1.7976931348623157e308,
-		9007199254740993.0, 333333333.33333329, -3
-	};
-
-	switch (rnd(4)) {
-	case 0:
-		return some[rnd(sizeof(some) / sizeof(some[0]))];
-	case 1:
-		return NAN;
-	default:
-		return (double)rnd(100000) / (double)(1 + rnd(1000));
-	}
-}
-
-static void move_prefix(struct world *w, size_t i)
-{
-	int to = rnd(6) ? rnd(2) ? 1 : (int)rnd(PIDS) : NOBODY;
-
-	if (i < 2)		/* a family that occurs is covered */
-		to = 0;
-	w->owner[i] = to != NOBODY && !w->alive[to] ? 0 : to;
-}
-
-static void set_alive(struct world *w, int pid, bool alive)
-{
-	w->alive[pid] = alive || pid == 0;
-	for (size_t i = 0; i < POOL; i++)
-		if (w->owner[i] != NOBODY && !w->alive[w->owner[i]])
-			move_prefix(w, i);
-	for (int k = 0; k < PIDS; k++)
-		for (int d = 0; d < PIDS; d++)
-			if (!w->alive[k] || !w->alive[d])
-				w->cost[k][d] = NAN;
-}
-
-static void random_world(struct world *w)
-{
-	w->family[0] = rnd(10) != 0;
-	w->family[1] = rnd(3) != 0;
-	for (int i = 0; i < PIDS; i++)
-		w->alive[i] = i == 0 || rnd(4);
-	for (size_t i = 0; i < POOL; i++)
-		move_prefix(w, i);
-	for (int i = 0; i < PIDS; i++)
-		for (int k = 0; k < PIDS; k++)
-			w->cost[i][k] = random_cost();
-	for (int i = 0; i < PIDS; i++)
-		set_alive(w, i, w->alive[i]);
-}
-
-static void edit_world(struct world *w)
-{
-	uint32_t moves = rnd(3) ? rnd(8) : rnd(200), cells = rnd(20);
-	int pid = (int)rnd(PIDS);
-
-	if (rnd(4) == 0)
-		set_alive(w, pid, !w->alive[pid]);
-	if (rnd(12) == 0)
-		w->family[rnd(2)] ^= true;
-	while (moves--)
-		move_prefix(w, rnd(POOL));
-	while (cells--) {
-		int s = (int)rnd(PIDS), d = (int)rnd(PIDS);
-
-		if (w->alive[s] && w->alive[d])
-			w->cost[s][d] = random_cost();
-	}
-	pid = (int)rnd(PIDS);
-	for (int d = 0; d < PIDS && rnd(5) == 0; d++)	/* a row goes */
-		w->cost[pid][d] = NAN;
-}
-
-static int owner(const struct world *w, size_t i)
-{
-	return w->family[pool[i].family] ? w->owner[i] : NOBODY;
-}
-
-/* The figures, the slow and obvious way. */
-static struct delta_count count(const struct world *a, const struct world *b)
-{
-	struct delta_count c = { 0 };
-
-	for (int i = 0; i < PIDS; i++) {
-		c.pids_added += !a->alive[i] && b->alive[i];
-		c.pids_removed += a->alive[i] && !b->alive[i];
-		for (int k = 0; k < PIDS; k++) {
-			double x = a->cost[i][k], y = b->cost[i][k];
-
-			c.cells_added += isnan(x) && !isnan(y);
-			c.cells_removed += !isnan(x) && isnan(y);
-			c.cells_changed += !isnan(x) && !isnan(y) && x != y;
-		}
-	}
-	for (size_t i = 0; i < POOL; i++)
-		if (owner(a, i) != owner(b, i)) {
-			c.prefixes_removed += owner(a, i) != NOBODY;
-			c.prefixes_added += owner(b, i) != NOBODY;
-		}
-	return c;
-}
-
-static struct netmap *build_net(const struct world *w,
-                                const struct netmap *base)
-{
-	struct netbuild *b = NULL;
-	struct netmap *m = NULL;
-	struct diag d;
-
-	diag_clear(&d);
-	CU_ASSERT_EQUAL_FATAL(netbuild_new(&b), RC_OK);
-	for (int i = PIDS - 1; i >= 0; i--) {
-		if (!w->alive[i])
-			continue;
-		CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, names[i],
-		                      strlen(names[i]), &d), RC_OK);
-		for (size_t k = 0; k < POOL; k++)
-			if (owner(w, k) == i)
-				CU_ASSERT_EQUAL(netbuild_prefix(b, &pool[k]),
-				                RC_OK);
-	}
-	CU_ASSERT_EQUAL_FATAL(netbuild_end(b, base, &m, &d), RC_OK);
-	netbuild_free(b);
-	return m;
-}
-
-static struct costmap *build_cost(const struct world *w, const char *net_tag,
-                                  const struct costmap *base)
-{
-	struct costmeta meta = { "routingcost", "numerical", { "net", "" } };
-	struct costbuild *b = NULL;
-	struct costmap *m = NULL;
-
-	memcpy(meta.net.tag, net_tag, strlen(net_tag) + 1);
-	CU_ASSERT_EQUAL_FATAL(costbuild_new(&b), RC_OK);
-	for (int i = 0; i < PIDS; i++) {
-		CU_ASSERT_EQUAL_FATAL(costbuild_row(b, names[i],
-		                      strlen(names[i])), RC_OK);
-		for (int k = 0; k < PIDS; k++)
-			if (!isnan(w->cost[i][k]))
-				CU_ASSERT_EQUAL(costbuild_cell(b, names[k],
-				                strlen(names[k]),
-				                w->cost[i][k]), RC_OK);
-	}
-	CU_ASSERT_EQUAL_FATAL(costbuild_end(b, &meta, base, &m), RC_OK);
-	costbuild_free(b);
-	return m;
-}
 
 /* Both maps of a version. */
 struct version {
@@ -265,10 +49,10 @@ static void drop(struct version *v)
 }
 
 /* From nothing, or sharing with an earlier version. */
-static struct version build(const struct world *w, const struct version *base)
+static struct version build(const struct maps *w, const struct version *base)
 {
 	struct version v = { NULL, NULL };
-	struct netmap *net = build_net(w, base ? resource_net(base->net) :
+	struct netmap *net = maps_net(w, base ? resource_net(base->net) :
 	                                         NULL);
 	char tag[TAG_HEX + 1];
 
@@ -276,7 +60,7 @@ static struct version build(const struct world *w, const struct version *base)
 	                      RC_OK);
 	resource_content_tag(v.net, tag);
 	resource_unref(v.net);
-	seal_both(&v, net, build_cost(w, tag, base ?
+	seal_both(&v, net, maps_cost(w, tag, base ?
 	          resource_cost(base->cost) : NULL), base);
 	return v;
 }
@@ -475,14 +259,14 @@ static void check_form(struct change *c, const struct version *to)
 }
 
 /* held is what a proxy has, which never read a map after the first. */
-static void step(const struct world *a, const struct world *b,
+static void step(const struct maps *a, const struct maps *b,
                  struct version *held)
 {
 	struct version from = build(a, NULL), to = build(b, NULL);
 	struct version shared = build(b, &from);
 	struct version now[2];
 	struct change c[3];
-	struct delta_count want = count(a, b);
+	struct delta_count want = maps_count(a, b);
 
 	make_change(&c[0], &from, &to);
 	make_change(&c[1], &from, &shared);
@@ -517,16 +301,16 @@ static void step(const struct world *a, const struct world *b,
 static void patches_lead_to_the_bytes_of_the_next_version(void)
 {
 	for (int run = 0; run < RUNS; run++) {
-		struct world a, b;
+		struct maps a, b;
 		struct version held;
 
-		make_pool();
-		random_world(&a);
+		maps_pool();
+		maps_random(&a);
 		held = build(&a, NULL);
 		for (int i = 0; i < STEPS; i++) {
 			b = a;
-			if (rnd(8))
-				edit_world(&b);
+			if (maps_rnd(8))
+				maps_edit(&b);
 			step(&a, &b, &held);
 			a = b;
 		}
@@ -546,12 +330,12 @@ static void the_rounds_saw_every_form(void)
 /* The way back, from any version to any other, fits as well. */
 static void any_version_leads_to_any_other(void)
 {
-	struct world w[5];
+	struct maps w[5];
 	struct version v[5];
 
-	make_pool();
+	maps_pool();
 	for (int i = 0; i < 5; i++) {
-		random_world(&w[i]);
+		maps_random(&w[i]);
 		v[i] = build(&w[i], NULL);
 	}
 	for (int i = 0; i < 25; i++) {
@@ -575,13 +359,13 @@ static void every_version_and_its_deltas_give_the_newest(void)
 {
 	struct version v[HISTORY];
 	struct change c[HISTORY - 1];
-	struct world w;
+	struct maps w;
 
-	make_pool();
-	random_world(&w);
+	maps_pool();
+	maps_random(&w);
 	v[0] = build(&w, NULL);
 	for (int i = 1; i < HISTORY; i++) {
-		edit_world(&w);
+		maps_edit(&w);
 		v[i] = build(&w, &v[i - 1]);
 		make_change(&c[i - 1], &v[i - 1], &v[i]);
 	}
@@ -620,8 +404,8 @@ int main(void)
 	};
 	int rc;
 
-	seed = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
-	printf("ALTOCAST_SEED=%llu\n", (unsigned long long)seed);
+	maps_seed = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
+	printf("ALTOCAST_SEED=%llu\n", (unsigned long long)maps_seed);
 	if (digest_new(&digest) != RC_OK)
 		return 99;
 	rc = suite_run("property", tests);

@@ -10,12 +10,15 @@
 #include "common/net/loop.h"
 #include "common/net/ws.h"
 #include "common/service/alto_http.h"
+#include "common/service/guard.h"
+#include "common/service/options.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
 #include "common/wire/json.h"
 #include "common/wire/media.h"
 #include "common/wire/seal.h"
 #include "common/wire/state_json.h"
+#include "tests/certs.h"
 #include "tests/suite.h"
 
 #define NOW 1700000000
@@ -398,12 +401,38 @@ static void on_look(void *arg)
 	json_decref(a);
 }
 
+/* Everybody may subscribe. */
+static struct guard *anybody(void)
+{
+	static const struct conf_key keys[] = {
+		OPTIONS_SETTINGS("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0",
+		                 "/run/x")
+	};
+	static const struct conf_table table = {
+		"test.conf", keys, sizeof(keys) / sizeof(keys[0]), NULL
+	};
+	char path[] = "/tmp/altocast-report-XXXXXX";
+	struct buf errors = BUF_INIT(1000);
+	struct guard *g = NULL;
+	struct conf *c = NULL;
+	int fd = mkstemp(path);
+
+	CU_ASSERT_EQUAL_FATAL(write(fd, "state = \"s\";\n", 13), 13);
+	close(fd);
+	CU_ASSERT_EQUAL_FATAL(conf_load(&table, path, &c, &errors), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(guard_new(c, true, &g, NULL), RC_OK);
+	conf_free(c);
+	buf_free(&errors);
+	unlink(path);
+	return g;
+}
+
 static void world_make(struct world *w, const char *state)
 {
 	struct push_config cfg = { .addr = "127.0.0.1",
-		.limits = { 10, 10, 65536, 65536, 10, 0, 0 },
+		.limits = { 10, 10, 65536, 65536, 10, 0, 0, 0 },
 		.log_count = 10, .log_bytes = 100000, .message_max = 100000,
-		.heartbeat = HEARTBEAT, .slow_s = 30, .anonymous = true,
+		.heartbeat = HEARTBEAT, .slow_s = 30, .guard = anybody(),
 		.instance = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c12" };
 	struct ws_connect_config to = { .subprotocol = FRAME_PROTOCOL,
 		.on = { .open = on_open, .message = on_message, .arg = w },
@@ -419,6 +448,7 @@ static void world_make(struct world *w, const char *state)
 	cfg.status = w->r->status;
 	CU_ASSERT_EQUAL_FATAL(loop_new(&w->l), RC_OK);
 	CU_ASSERT_EQUAL_FATAL(push_new(w->l, &cfg, &d, &w->push), RC_OK);
+	guard_unref(cfg.guard);		/* it has its own reference */
 	CU_ASSERT_EQUAL_FATAL(push_start(w->push, snapshot_state(w->r->head),
 	                                 NULL, 0, w->r->head), RC_OK);
 	w->r->subscribers = w->push;
@@ -583,6 +613,45 @@ static void what_the_listener_refused_is_told(void)
 	end(r);
 }
 
+static void certificates_and_refusals_are_told(void)
+{
+	const struct tls_files files = { .certificate = certs_file("a", "pem"),
+	                                 .key = certs_file("a", "key") };
+	struct report *r = made("server");
+	struct tls_identity *id = NULL;
+	struct buf b = BUF_INIT(1 << 20);
+	struct diag d = { .line = 0 };
+	json_t *a, *x;
+
+	CU_ASSERT_EQUAL_FATAL(tls_identity_load(&files, &id, &d), RC_OK);
+	a = status_of(r, NOW, 1);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(a, "certificates")), 0);
+	CU_ASSERT_EQUAL(json_object_size(json_object_get(a, "refused")), 0);
+	json_decref(a);
+	r->push_tls = id;
+	status_refused(r->status, "its token is not known");
+	a = status_of(r, NOW, 1);
+	x = json_array_get(json_object_get(a, "certificates"), 0);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(x, "listener")),
+	                       "push");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(x, "sha-256")),
+	                       tls_identity_print(id));
+	CU_ASSERT_EQUAL(int_at(x, "expires"), tls_identity_expires(id));
+	CU_ASSERT_EQUAL(int_at(json_object_get(a, "refused"),
+	                       "its token is not known"), 1);
+	json_decref(a);
+	report_metrics(r, NOW, 1, &b);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), "\nalto_cert_expiry_timestamp"
+	                              "_seconds{listener=\"push\"} "));
+	CU_ASSERT_PTR_NULL(strstr(buf_str(&b), "{listener=\"http\"}"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), "\nalto_subscribers_refused_"
+	                              "total{reason=\"its token is not known\"} "
+	                              "1\n"));
+	tls_identity_unref(id);
+	buf_free(&b);
+	end(r);
+}
+
 static void metrics_are_the_text_format(void)
 {
 	struct status_upstream u = { .phase = "current" };
@@ -651,6 +720,8 @@ int main(void)
 		  one_that_pulls_is_in_state_snapshot },
 		{ "what the listener refused is told",
 		  what_the_listener_refused_is_told },
+		{ "certificates and refusals are told",
+		  certificates_and_refusals_are_told },
 		{ "metrics are the text format", metrics_are_the_text_format },
 		CU_TEST_INFO_NULL
 	};
@@ -659,7 +730,10 @@ int main(void)
 	if (digest_new(&digest) != RC_OK || sign_key_new(&key) != RC_OK)
 		return 99;
 	log_level_set(LOG_LEVEL_WARN);
+	certs_begin();
+	certs_make(&(struct cert){ .base = "a", .days = 30 });
 	status = suite_run("report", tests);
+	certs_end();
 	digest_free(digest);
 	sign_key_free(key);
 	return status;

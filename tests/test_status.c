@@ -171,6 +171,27 @@ static void reasons_beyond_the_room_count_as_other(void)
 	status_free(st);
 }
 
+static void refusals_are_counted_beside_closes(void)
+{
+	struct status *st = made();
+	const char *reason[STATUS_REASONS];
+	uint64_t count[STATUS_REASONS];
+
+	CU_ASSERT_EQUAL(status_refusals(st, reason, count), 0);
+	status_refused(st, "no token");
+	status_closed(st, "slow");
+	status_refused(st, "no token");
+	status_refused(st, "a browser");
+	CU_ASSERT_EQUAL_FATAL(status_refusals(st, reason, count), 2);
+	CU_ASSERT_STRING_EQUAL(reason[0], "no token");
+	CU_ASSERT_EQUAL(count[0], 2);
+	CU_ASSERT_STRING_EQUAL(reason[1], "a browser");
+	CU_ASSERT_EQUAL(count[1], 1);
+	CU_ASSERT_EQUAL_FATAL(status_closes(st, reason, count), 1);
+	CU_ASSERT_STRING_EQUAL(reason[0], "slow");
+	status_free(st);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -188,6 +209,8 @@ int main(void)
 		  a_server_has_no_upstream_and_a_proxy_has },
 		{ "reasons beyond the room count as other",
 		  reasons_beyond_the_room_count_as_other },
+		{ "refusals are counted beside closes",
+		  refusals_are_counted_beside_closes },
 		CU_TEST_INFO_NULL
 	};
 

@@ -15,6 +15,9 @@
  * A request that could be read in two ways (RFC 9112 s6.3: Content-Length with
  * Transfer-Encoding, either of them twice) gets 400 and its connection is
  * closed; it never reaches the handler.
+ * Over TLS (1.2 at least, http/1.1 alone) what could only be said in clear text is
+ * left unsaid: who is over a limit, or late, is closed without a word. The
+ * handshake is a part of header_s, and counts as a request begun.
  */
 #ifndef ALTOCAST_NET_HTTP_H
 #define ALTOCAST_NET_HTTP_H
@@ -28,6 +31,7 @@
 #include "common/net/http_later.h"	/* callers answer with it */
 #include "common/net/http_reply.h"	/* callers make them */
 #include "common/net/http_request.h"	/* callers read them */
+#include "common/net/tls.h"
 
 struct http;
 
@@ -46,8 +50,8 @@ struct http_config {
 	size_t max_body;		/* of a request; more gets 413 */
 	size_t max_bodies;		/* of all requests at once, more gets
 					 * 503; 0: HTTP_BODIES_MAX */
-	bool tls;			/* the sockets carry TLS: 503 and 408
-					 * in clear text are not written */
+	struct tls_identity *tls;	/* lent until http_start() returns; NULL:
+					 * plain */
 };
 #define HTTP_BODIES_MAX ((size_t)64 << 20)
 
@@ -69,12 +73,15 @@ struct http_handler {
 	struct http_reply *(*refuse)(unsigned status, void *arg);
 };
 
-/* RC_EINVAL: the address is not one. RC_EIO: cannot listen there; diag names
- * address and reason. */
+/* RC_EINVAL: the address is not one, or that kind of key cannot be used. RC_EIO:
+ * cannot listen there; diag names address and reason. */
 MUST_CHECK enum rc http_start(const struct http_config *cfg,
                               const struct http_handler *handler,
                               struct diag *diag, struct http **out);
 uint16_t http_port(const struct http *h);
+/* Connections from now on are shown this identity; open ones stay. Any thread.
+ * RC_EINVAL: the listener is a plain one, or that kind of key cannot be used. */
+MUST_CHECK enum rc http_set_identity(struct http *h, struct tls_identity *id);
 unsigned http_conns(const struct http *h);		/* open now */
 
 /* What was refused since the start. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/net/httpc_terms.h"
 #include "common/sys/clock.h"
 
 #define CONNECT_MS 10000
@@ -15,14 +16,14 @@
 const char *const httpc_kept[] = {
 	"ALTO-Resource", "ALTO-State", "ALTO-Proof", "ALTO-Push", "ALTO-Status",
 	"Signature-Input", "Signature", "ETag", "Content-Type", "Retry-After",
-	"Age", "Cache-Control", "Location", NULL
+	"Age", "Cache-Control", "Date", "Location", NULL
 };
 
 struct httpc {
 	CURL *curl;
-	char *ca_file;			/* NULL: the system's */
 	char *user_agent;
 	unsigned connect_ms, low_speed, low_speed_s;
+	struct httpc_terms terms;	/* of the request under way */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -37,158 +38,7 @@ struct exchange {
 	bool sized;
 };
 
-/* addresses */
-
-static bool scheme_known(const char *s)
-{
-	return strcmp(s, "http") == 0 || strcmp(s, "https") == 0 ||
-		strcmp(s, "ws") == 0 || strcmp(s, "wss") == 0;
-}
-
-/* A parsed absolute URL of a scheme we know, else NULL. */
-static CURLU *url_parse(const char *text)
-{
-	CURLU *u = NULL;
-	char *scheme = NULL;
-	bool ok;
-
-	if (strlen(text) > HTTPC_URL_MAX)
-		return NULL;
-	u = curl_url();
-	if (u == NULL)
-		return NULL;
-	ok = curl_url_set(u, CURLUPART_URL, text,
-	                  CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		scheme_known(scheme);
-	curl_free(scheme);
-	if (ok)
-		return u;
-	curl_url_cleanup(u);
-	return NULL;
-}
-
-struct origin {
-	char *scheme, *host, *port;
-};
-
-static bool origin_get(CURLU *u, struct origin *o)
-{
-	*o = (struct origin){ NULL, NULL, NULL };
-	if (curl_url_get(u, CURLUPART_SCHEME, &o->scheme, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_HOST, &o->host, 0) != CURLUE_OK)
-		return false;
-	/* NULL is the default: its number depends on what libcurl was built
-	 * with. */
-	(void)curl_url_get(u, CURLUPART_PORT, &o->port, 0);
-	return true;
-}
-
-static void origin_free(struct origin *o)
-{
-	curl_free(o->scheme);
-	curl_free(o->host);
-	curl_free(o->port);
-}
-
-static long origin_port(const struct origin *o)
-{
-	if (o->port != NULL)
-		return strtol(o->port, NULL, 10);
-	return strcmp(o->scheme, "https") == 0 || strcmp(o->scheme, "wss") == 0
-		? 443 : 80;
-}
-
-static bool same_origin(CURLU *a, CURLU *b)
-{
-	struct origin x, y;
-	bool ok = origin_get(a, &x);
-
-	ok = origin_get(b, &y) && ok && strcmp(x.scheme, y.scheme) == 0 &&
-		strcasecmp(x.host, y.host) == 0 &&
-		origin_port(&x) == origin_port(&y);
-	origin_free(&x);
-	origin_free(&y);
-	return ok;
-}
-
-bool httpc_same_origin(const char *a, const char *b)
-{
-	CURLU *x = url_parse(a), *y = url_parse(b);
-	bool same = x != NULL && y != NULL && same_origin(x, y);
-
-	curl_url_cleanup(x);
-	curl_url_cleanup(y);
-	return same;
-}
-
-static enum rc join(CURLU *u, const char *ref)
-{
-	char *scheme = NULL;
-	bool ok;
-
-	if (ref[0] == '\0' || ref[0] == '#')
-		return RC_OK;		/* the base itself */
-	if (strlen(ref) > HTTPC_URL_MAX ||
-	    curl_url_set(u, CURLUPART_URL, ref,
-	                 CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
-		return RC_EINVAL;
-	ok = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		scheme_known(scheme);
-	curl_free(scheme);
-	return ok ? RC_OK : RC_EINVAL;
-}
-
-enum rc httpc_url_join(const char *base, const char *ref, bool same,
-                       struct buf *out)
-{
-	CURLU *from = url_parse(base), *u = NULL;
-	char *text = NULL;
-	enum rc rc = RC_EINVAL;
-
-	if (from == NULL)
-		goto out;
-	rc = RC_ENOMEM;
-	u = curl_url_dup(from);
-	if (u == NULL)
-		goto out;
-	rc = join(u, ref);
-	if (rc != RC_OK)
-		goto out;
-	rc = RC_ERULE;
-	if (same && !same_origin(from, u))
-		goto out;
-	rc = RC_ENOMEM;
-	if (curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_URL, &text, 0) != CURLUE_OK)
-		goto out;
-	buf_puts(out, text);
-	rc = buf_rc(out);
-out:
-	curl_free(text);
-	curl_url_cleanup(u);
-	curl_url_cleanup(from);
-	return rc;
-}
-
-static bool is_http(CURLU *u)
-{
-	char *scheme = NULL;
-	bool http;
-
-	http = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		strncmp(scheme, "http", 4) == 0;
-
-	curl_free(scheme);
-	return http;
-}
-
 /* client */
-
-static char *dup_or_null(const char *s)
-{
-	return s != NULL ? strdup(s) : NULL;
-}
 
 enum rc httpc_new(const struct httpc_options *opt, struct httpc **out)
 {
@@ -201,14 +51,13 @@ enum rc httpc_new(const struct httpc_options *opt, struct httpc **out)
 		curl_global_cleanup();
 		return RC_ENOMEM;
 	}
-	c->ca_file = dup_or_null(opt->ca_file);
+	httpc_terms_init(&c->terms);
 	c->user_agent = strdup(opt->user_agent);
 	c->connect_ms = opt->connect_ms != 0 ? opt->connect_ms : CONNECT_MS;
 	c->low_speed = opt->low_speed;
 	c->low_speed_s = opt->low_speed_s;
 	c->curl = curl_easy_init();
-	if (c->curl == NULL || c->user_agent == NULL ||
-	    (opt->ca_file != NULL && c->ca_file == NULL)) {
+	if (c->curl == NULL || c->user_agent == NULL) {
 		httpc_free(c);
 		return RC_ENOMEM;
 	}
@@ -221,7 +70,6 @@ void httpc_free(struct httpc *c)
 	if (c == NULL)
 		return;
 	curl_easy_cleanup(c->curl);
-	free(c->ca_file);
 	free(c->user_agent);
 	free(c);
 	curl_global_cleanup();
@@ -435,10 +283,6 @@ static void set_client_options(const struct httpc *c)
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, (long)c->low_speed);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)c->low_speed_s);
-	if (c->ca_file != NULL) {
-		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
-		curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
-	}
 }
 
 /* What must never depend on the environment or on the other end. */
@@ -483,6 +327,7 @@ static enum rc rc_of(CURLcode code)
 static enum rc perform(struct httpc *c, struct exchange *x, const char *url,
                        long timeout_ms, struct curl_slist *headers)
 {
+	const char *why;
 	CURLcode code;
 	long status = 0;
 
@@ -490,6 +335,7 @@ static enum rc perform(struct httpc *c, struct exchange *x, const char *url,
 	c->error[0] = '\0';
 	curl_easy_reset(c->curl);	/* connections stay */
 	set_client_options(c);
+	httpc_terms_set(&c->terms, c->curl);
 	set_fixed_options(c);
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -498,6 +344,9 @@ static enum rc perform(struct httpc *c, struct exchange *x, const char *url,
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, x);
 	code = curl_easy_perform(c->curl);
+	why = httpc_terms_why(c->curl, code);
+	if (why != NULL)
+		snprintf(c->error, sizeof(c->error), "%s", why);
 	if (x->rc != RC_OK)
 		return x->rc;
 	if (code == CURLE_OPERATION_TIMEDOUT) {
@@ -520,21 +369,6 @@ static bool is_redirect(const struct exchange *x)
 		httpc_header(&x->answer, "Location") != NULL;
 }
 
-/* For people and logs: without user and password. */
-static void print_url(const char *url, char *dst, size_t size)
-{
-	CURLU *u = url_parse(url);
-	char *text = NULL;
-
-	if (u != NULL &&
-	    curl_url_set(u, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
-	    curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK)
-		(void)curl_url_get(u, CURLUPART_URL, &text, 0);
-	snprintf(dst, size, "%.250s", text != NULL ? text : "the URL");
-	curl_free(text);
-	curl_url_cleanup(u);
-}
-
 static enum rc explain(const struct httpc *c, enum rc rc, const char *url,
                        struct diag *diag)
 {
@@ -550,7 +384,7 @@ static enum rc explain(const struct httpc *c, enum rc rc, const char *url,
 	else if (rc == RC_EAGAIN || rc == RC_ETIME || why[0] == '\0')
 		why = rc == RC_EAGAIN ? "stopped" : rc == RC_ETIME
 			? "not done in time" : rc_text(rc);
-	print_url(url, shown, sizeof(shown));
+	httpc_url_print(url, shown, sizeof(shown));
 	return diag_set(diag, rc, "%s: %s", shown, why);
 }
 
@@ -601,15 +435,16 @@ enum rc httpc_get(struct httpc *c, const struct httpc_request *rq,
 	struct curl_slist *headers = NULL;
 	struct exchange x;
 	struct buf url = BUF_INIT(HTTPC_URL_MAX);
-	CURLU *u = url_parse(rq->url);
 	enum rc rc = RC_EINVAL;
 
 	exchange_init(&x, rq);
 	c->error[0] = '\0';
-	if (u == NULL || !is_http(u))
+	if (!httpc_url_is_http(rq->url))
 		goto out;
 	buf_puts(&url, rq->url);
 	rc = buf_rc(&url);
+	if (rc == RC_OK)
+		rc = httpc_terms_take(&c->terms, rq->url, &rq->tls, diag);
 	if (rc == RC_OK)
 		rc = make_headers(rq, &headers);
 	if (rc == RC_OK)
@@ -625,8 +460,8 @@ enum rc httpc_get(struct httpc *c, const struct httpc_request *rq,
 	rc = RC_OK;
 out:
 	rc = explain(c, rc, url.len > 0 ? buf_str(&url) : rq->url, diag);
+	httpc_terms_drop(&c->terms);
 	curl_slist_free_all(headers);
-	curl_url_cleanup(u);
 	httpc_answer_free(&x.answer);
 	buf_free(&url);
 	return rc;

@@ -1,9 +1,10 @@
 /* httpc.h - one conditional GET at a time, for pulling maps.
  *
  * Calls block, so they belong to a thread that may wait: never to the loop. A
- * client has one owner and keeps its connections open between calls. Only http
- * and https; redirects only within the origin and at most 3; no proxy and no
- * .netrc from the environment; the body has a ceiling that counts decoded
+ * client has one owner and keeps its connections open between calls; one that was
+ * made under other terms of trust is not used again. Only http and https, with
+ * TLS 1.2 at least; redirects only within the origin and at most 3; no proxy and
+ * no .netrc from the environment; the body has a ceiling that counts decoded
  * bytes.
  */
 #ifndef ALTOCAST_NET_HTTPC_H
@@ -16,16 +17,16 @@
 #include "common/base/buf.h"
 #include "common/base/diag.h"
 #include "common/base/rc.h"
+#include "common/net/httpc_url.h"	/* what callers join is asked here */
+#include "common/net/tls.h"
 
 #define HTTPC_REDIRECTS 3
 #define HTTPC_FIELD_MAX 8192		/* bytes of one header value kept */
 #define HTTPC_FIELDS 16			/* room for header values kept */
-#define HTTPC_URL_MAX 4096
 
 struct httpc;
 
 struct httpc_options {
-	const char *ca_file;		/* NULL: the system's */
 	const char *user_agent;
 	unsigned connect_ms;		/* 0: 10 seconds */
 	unsigned low_speed;		/* bytes per second ... */
@@ -38,6 +39,7 @@ struct httpc_request {
 	const char *if_none_match;
 	const char *cache_control;
 	const char *authorization;	/* never sent to another origin */
+	struct tls_trust tls;		/* https: chain and host name are checked */
 	size_t max_body;		/* decoded bytes */
 	unsigned timeout_ms;		/* for the whole, redirects included */
 	const atomic_bool *stop;	/* set: give up soon; NULL: none */
@@ -71,7 +73,8 @@ void httpc_free(struct httpc *c);			/* NULL is fine */
  * another origin or too many. RC_ELIMIT: body over max_body, or a kept header
  * over its ceiling. RC_ETIME: timeout_ms is over. RC_EAGAIN: *stop was set.
  * RC_EPROTO: not HTTP, or the coding is broken. RC_EIO: no connection, TLS
- * refused, cut off or too slow. diag has the reason with the URL (without user
+ * refused, cut off or too slow. What is wrong with a file of rq->tls: as
+ * tls_identity_load() says. diag has the reason with the URL (without user
  * and password). */
 MUST_CHECK enum rc httpc_get(struct httpc *c, const struct httpc_request *rq,
                              struct httpc_answer *out, struct diag *diag);
@@ -79,14 +82,5 @@ MUST_CHECK enum rc httpc_get(struct httpc *c, const struct httpc_request *rq,
 /* The value of a kept header, NULL when absent; name in any case. */
 const char *httpc_header(const struct httpc_answer *a, const char *name);
 void httpc_answer_free(struct httpc_answer *a);
-
-/* The scheme, host and port are the same (defaults filled in). */
-bool httpc_same_origin(const char *a, const char *b);
-
-/* Resolves ref against base as RFC 3986 s5 says and appends the result, without
- * a fragment. RC_EINVAL: not URLs, or not http, https, ws or wss. RC_ERULE:
- * same_origin was asked for and ref leads elsewhere. */
-MUST_CHECK enum rc httpc_url_join(const char *base, const char *ref,
-                                  bool same_origin, struct buf *out);
 
 #endif

@@ -9,11 +9,11 @@
  * over the next one when `writable` says so. Thus a slow reader costs a number
  * and at most WS_FRAGMENT bytes, and the same frame goes to every subscriber.
  *
- * Frames are written straight to the socket, past libwebsockets. To keep its
- * own PONG and CLOSE out of the middle of a frame, a message over WS_FRAGMENT
- * bytes is sent in fragments (RFC 6455 s5.4), between which control frames are
- * allowed, and the rest of a half-written fragment is left with libwebsockets,
- * which writes it before anything else.
+ * Frames are written straight to the socket, or into its TLS, past
+ * libwebsockets. To keep its own PONG and CLOSE out of the middle of a frame, a
+ * message over WS_FRAGMENT bytes is sent in fragments (RFC 6455 s5.4), between
+ * which control frames are allowed, and the rest of a half-written fragment is
+ * left with libwebsockets, which writes it before anything else.
  */
 #ifndef ALTOCAST_NET_WS_H
 #define ALTOCAST_NET_WS_H
@@ -24,8 +24,10 @@
 
 #include "common/base/diag.h"
 #include "common/base/rc.h"
+#include "common/net/tls.h"
 
-#define WS_FRAGMENT 16384	/* payload bytes of a fragment */
+#define WS_FRAGMENT 16380	/* payload bytes of a fragment: with its header
+				 * it is one record of TLS */
 #define WS_REASON_MAX 123	/* bytes of a close reason, RFC 6455 s5.5 */
 
 enum ws_close_code {		/* RFC 6455 s7.4.1, those used here */
@@ -49,6 +51,7 @@ struct ws_request {
 	/* Header values; NULL: absent, "": too long. */
 	const char *authorization;
 	const char *origin;
+	struct tls_peer tls;		/* all "" without TLS */
 };
 
 /* Any member may be NULL. A handler may call anything below on its connection,
@@ -78,7 +81,9 @@ struct ws_limits {
 	size_t max_message;		/* of the peer; longer: WS_TOO_BIG */
 	size_t max_queue;		/* client: bytes given to ws_send_text()
 					 * and not yet written */
-	unsigned handshake_s;		/* from connected to open */
+	unsigned handshake_s;		/* from connected to open, TLS included */
+	unsigned max_handshakes;	/* server: not open yet, in all; more are
+					 * closed at once; 0: max_conns */
 	unsigned ping_s;		/* silence before a PING goes out */
 	unsigned dead_s;		/* silence before it is dropped; more
 					 * than ping_s. Both 0: for ever */
@@ -91,15 +96,22 @@ struct ws_listen_config {
 	const char *subprotocol;	/* "alto-push.v1"; others get 400 */
 	struct ws_handlers on;
 	struct ws_limits limits;
+	struct tls_identity *tls;	/* referenced; NULL: plain. The handshake
+					 * speaks http/1.1 alone (ALPN) */
+	bool ask_certificate;		/* of clients, who may have none; one that
+					 * leads to no authority is told as such,
+					 * whether that will do is up to admit */
 };
 
 struct ws_connect_config {
-	const char *uri;		/* ws://host[:port]/path; wss later */
+	const char *uri;		/* ws:// or wss://, host[:port]/path */
 	const char *subprotocol;
 	const char *authorization;	/* header value; NULL: none */
 	struct ws_handlers on;
 	struct ws_limits limits;	/* handshake_s counts from ws_connect(),
 					 * name lookup included */
+	struct tls_trust tls;		/* wss: chain and host name are checked
+					 * before anything is sent */
 };
 
 /* The texts of the config are copied. The listener lives until ws_unlisten() or
@@ -108,12 +120,17 @@ MUST_CHECK enum rc ws_listen(struct loop *l, const struct ws_listen_config *cfg,
                              struct diag *diag, struct ws_listener **out);
 uint16_t ws_port(const struct ws_listener *ls);
 unsigned ws_conns(const struct ws_listener *ls);	/* handshakes counted */
+/* Handshakes from now on show this identity; open connections stay. RC_EINVAL: the
+ * listener is a plain one. */
+MUST_CHECK enum rc ws_set_identity(struct ws_listener *ls,
+                                   struct tls_identity *id);
 /* Takes no new connections; those there live on. ls is gone for the caller. */
 void ws_unlisten(struct ws_listener *ls);
 
 /* Starts connecting; the outcome is told by `open` or `closed`, never within
- * the call. Redirects are not followed. RC_EINVAL: not a URI we can use, in
- * diag. */
+ * the call. Redirects are not followed. RC_EINVAL: not a URI we can use, or not
+ * a pin; what is wrong with a file of tls: as tls_identity_load() says. The
+ * reason is in diag. */
 MUST_CHECK enum rc ws_connect(struct loop *l,
                               const struct ws_connect_config *cfg,
                               struct diag *diag, struct ws_conn **out);

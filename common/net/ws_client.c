@@ -12,9 +12,12 @@
 
 #include "common/net/addr.h"
 #include "common/net/loop.h"
+#include "common/net/tls_check.h"
 #include "common/net/ws_conn.h"
+#include "common/net/ws_tls.h"
 
 #define URI_MAX 2048
+#define TLS_HOST_MAX 127	/* libwebsockets takes no more, the port counted */
 
 static int on_append_header(struct ws_conn *c, unsigned char **p,
                             size_t room)
@@ -31,6 +34,10 @@ static int on_append_header(struct ws_conn *c, unsigned char **p,
 
 static void on_connect_failed(struct ws_conn *c, const char *text, size_t len)
 {
+	if (c->cl->tls_why[0] != '\0') {
+		text = c->cl->tls_why;
+		len = sizeof(c->cl->tls_why);
+	}
 	if (!c->closing)
 		ws_conn_reason(c, WS_LOST, text != NULL ? text :
 		               "cannot connect", text != NULL ?
@@ -72,19 +79,25 @@ static int on_client(struct lws *wsi, struct ws_conn *c,
 	}
 }
 
-/* Cuts ws://host[:port][/path] into cl->uri, which holds a copy with room for
+static bool is_wss(const char *uri)
+{
+	return strncasecmp(uri, "wss://", 6) == 0;
+}
+
+/* Cuts ws[s]://host[:port][/path] into cl->uri, which holds a copy with room for
  * two more bytes behind. */
 static enum rc uri_split(struct ws_client *cl)
 {
 	char *p = cl->uri, *end;
+	bool tls = is_wss(p);
 	size_t n;
 
-	if (strncasecmp(p, "ws://", 5) != 0)
+	if (!tls && strncasecmp(p, "ws://", 5) != 0)
 		return RC_EINVAL;
 	for (const char *q = p; *q != '\0'; q++)
 		if ((unsigned char)*q <= ' ' || *q == 0x7f || *q == '#')
 			return RC_EINVAL;
-	p += 5;
+	p += tls ? 6 : 5;
 	n = strcspn(p, "/?");
 	if (n == 0 || memchr(p, '@', n) != NULL || p[n] == '?')
 		return RC_EINVAL;
@@ -95,7 +108,7 @@ static enum rc uri_split(struct ws_client *cl)
 	p[n - 1] = '\0';
 	cl->host = p - 1;
 	cl->path = *end == '/' ? end : "/";
-	cl->port = "80";
+	cl->port = tls ? "443" : "80";
 	return RC_OK;
 }
 
@@ -153,6 +166,10 @@ static void connect_one(struct ws_conn *c, const struct addrinfo *ai)
 	i.local_protocol_name = cl->vhost->name;
 	i.ietf_version_or_minus_one = -1;
 	i.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
+	if (cl->judge != NULL)
+		i.ssl_connection |= LCCSCF_USE_SSL;
+	cl->tls_why[0] = '\0';
+	i.pwsi = &c->wsi;	/* the handshake may begin within the call */
 	i.opaque_user_data = c;
 	i.retry_and_idle_policy = &ws_no_lws_timers;
 	i.alpn = "http/1.1";
@@ -228,18 +245,20 @@ static enum rc resolve_start(struct ws_conn *c)
 	return RC_OK;
 }
 
-static enum rc client_vhost(struct ws_side *s, const char *name,
+static enum rc client_vhost(struct ws_side *s, const char *name, bool tls,
                             struct ws_vhost **out)
 {
-	enum rc rc;
+	enum rc rc = tls ? ws_tls_side(s) : RC_OK;
 
+	if (rc != RC_OK)
+		return rc;
 	for (struct ws_vhost *v = s->client_vhosts; v != NULL; v = v->next) {
-		if (strcmp(v->name, name) == 0) {
+		if (strcmp(v->name, name) == 0 && v->tls == tls) {
 			*out = v;
 			return RC_OK;
 		}
 	}
-	rc = ws_vhost_new(s, name, false, out);
+	rc = ws_vhost_new(s, name, tls ? WS_CLIENT_TLS : WS_CLIENT, out);
 	if (rc != RC_OK)
 		return rc;
 	(*out)->next = s->client_vhosts;
@@ -264,8 +283,8 @@ static enum rc client_texts(struct ws_client *cl,
 		rc = host_split(cl);
 	}
 	if (rc != RC_OK)
-		return diag_set(diag, rc, "%s: not ws://host[:port]/path",
-		                cfg->uri);
+		return diag_set(diag, rc, "%s: not ws://host[:port]/path, or "
+		                "wss://", cfg->uri);
 	if (cfg->authorization == NULL)
 		return RC_OK;
 	for (const char *p = cfg->authorization; *p != '\0'; p++)
@@ -274,6 +293,18 @@ static enum rc client_texts(struct ws_client *cl,
 			                "control character in a token");
 	cl->authorization = strdup(cfg->authorization);
 	return cl->authorization != NULL ? RC_OK : RC_ENOMEM;
+}
+
+static enum rc client_judge(struct ws_client *cl,
+                            const struct ws_connect_config *cfg,
+                            struct diag *diag)
+{
+	if (!is_wss(cfg->uri))
+		return RC_OK;
+	if (strlen(cl->host_header) > TLS_HOST_MAX)
+		return diag_set(diag, RC_EINVAL, "%s: host over %d bytes",
+		                cfg->uri, TLS_HOST_MAX);
+	return tls_judge_new(&cfg->tls, cl->host, &cl->judge, diag);
 }
 
 static enum rc client_new(struct ws_side *s,
@@ -295,7 +326,10 @@ static enum rc client_new(struct ws_side *s,
 	cl->tail = &cl->head;
 	rc = client_texts(cl, cfg, diag);
 	if (rc == RC_OK)
-		rc = client_vhost(s, cfg->subprotocol, &cl->vhost);
+		rc = client_judge(cl, cfg, diag);
+	if (rc == RC_OK)
+		rc = client_vhost(s, cfg->subprotocol, cl->judge != NULL,
+		                  &cl->vhost);
 	if (rc != RC_OK) {
 		ws_client_free(cl);
 		return rc;

@@ -1,12 +1,14 @@
 #include "common/net/ws_conn.h"
 
 #include <libwebsockets.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "common/net/addr.h"
 #include "common/net/loop.h"
+#include "common/net/tls_check.h"
 
 #define CLOSE_MS 5000			/* ws_close() to hanging up */
 #define SERVER_RX 512			/* bytes, for each connection */
@@ -89,6 +91,7 @@ void ws_client_free(struct ws_client *cl)
 	if (cl->resolve != NULL)
 		cl->resolve->c = NULL;
 	free(cl->authorization);
+	tls_judge_free(cl->judge);
 	free(cl);
 }
 
@@ -103,6 +106,7 @@ void ws_conn_end(struct ws_conn *c)
 	if (c->ls != NULL) {
 		addr_count_drop(&c->ls->addrs, c->addr);
 		c->ls->n_conns--;
+		c->ls->n_opening -= !c->open;
 	}
 	ws_frame_unref(c->frame);
 	buf_free(&c->in);
@@ -228,19 +232,23 @@ void ws_conn_headers(struct lws *wsi, struct ws_request *rq,
 	if (rq->origin == NULL &&
 	    lws_hdr_fragment_length(wsi, WSI_TOKEN_ORIGIN, 0) > 0)
 		rq->origin = "";
+	if (lws_get_ssl(wsi) != NULL)
+		tls_peer_read(lws_get_ssl(wsi), &rq->tls);
 }
 
 int ws_conn_opened(struct ws_conn *c)
 {
-	struct ws_request rq = { c->peer, NULL, NULL };
+	struct ws_request rq = { .peer = c->peer };
 	struct ws_headers h;
 
 	if (c->closing)
 		return -1;
 	c->open = true;
 	ws_conn_alive(c);
-	if (c->ls != NULL)
+	if (c->ls != NULL) {
+		c->ls->n_opening--;
 		ws_conn_headers(c->wsi, &rq, &h);
+	}
 	if (c->on->open != NULL)
 		c->on->open(c, &rq);
 	return 0;
@@ -273,11 +281,18 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user,
 {
 	struct ws_conn *c;
 
-	(void)user;
 	/* Called with a wsi on the stack that is no connection. */
-	if (why == LWS_CALLBACK_PROTOCOL_INIT ||
-	    why == LWS_CALLBACK_PROTOCOL_DESTROY)
+	switch (why) {
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		((struct ws_vhost *)lws_vhost_user(in))->ssl_ctx = user;
 		return 0;
+	case LWS_CALLBACK_PROTOCOL_INIT:
+	case LWS_CALLBACK_PROTOCOL_DESTROY:
+	case LWS_CALLBACK_VHOST_CERT_AGING:
+		return 0;
+	default:
+		break;
+	}
 	c = lws_get_opaque_user_data(wsi);
 	if (c == NULL)
 		return 0;
@@ -290,8 +305,32 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	return c->event(wsi, c, why, in, len);
 }
 
-enum rc ws_vhost_new(struct ws_side *s, const char *name, bool server,
-                     struct ws_vhost **out)
+/* With TLS it would read all authorities of the system for a vhost that has no
+ * context for clients. */
+static void vhost_info(const struct ws_side *s, struct ws_vhost *v,
+                       enum ws_vhost_kind kind,
+                       struct lws_context_creation_info *info)
+{
+	bool server = kind == WS_SERVER || kind == WS_SERVER_TLS;
+
+	info->port = server ? CONTEXT_PORT_NO_LISTEN_SERVER
+	                    : CONTEXT_PORT_NO_LISTEN;
+	info->protocols = v->protocols;
+	info->vhost_name = server ? "server" : "client";
+	info->retry_and_idle_policy = &ws_no_lws_timers;
+	info->http_proxy_address = "";	/* else the environment's is used */
+	info->user = v;
+	info->alpn = "http/1.1";
+	if (v->tls) {
+		info->options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+		info->provided_client_ssl_ctx = s->client_ctx;
+	}
+	if (kind == WS_SERVER_TLS)
+		info->options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+}
+
+enum rc ws_vhost_new(struct ws_side *s, const char *name,
+                     enum ws_vhost_kind kind, struct ws_vhost **out)
 {
 	struct lws_context_creation_info info;
 	size_t len = strlen(name);
@@ -300,20 +339,17 @@ enum rc ws_vhost_new(struct ws_side *s, const char *name, bool server,
 	if (v == NULL)
 		return RC_ENOMEM;
 	memcpy(v->name, name, len + 1);
+	v->tls = kind == WS_CLIENT_TLS || kind == WS_SERVER_TLS;
 	v->protocols[0] = (struct lws_protocols){
 		.name = v->name, .callback = on_lws,
-		.rx_buffer_size = server ? SERVER_RX : CLIENT_RX,
+		.rx_buffer_size = kind == WS_CLIENT || kind == WS_CLIENT_TLS
+			? CLIENT_RX : SERVER_RX,
 		.tx_packet_size = WS_STRIDE
 	};
 	memset(&info, 0, sizeof(info));
-	info.port = server ? CONTEXT_PORT_NO_LISTEN_SERVER
-	                   : CONTEXT_PORT_NO_LISTEN;
-	info.protocols = v->protocols;
-	info.vhost_name = server ? "server" : "client";
-	info.retry_and_idle_policy = &ws_no_lws_timers;
-	info.http_proxy_address = "";	/* else the environment's is used */
+	vhost_info(s, v, kind, &info);
 	v->vh = lws_create_vhost(loop_lws(s->l), &info);
-	if (v->vh == NULL)
+	if (v->vh == NULL || (kind == WS_SERVER_TLS && v->ssl_ctx == NULL))
 		return RC_EIO;
 	*out = v;
 	return RC_OK;
@@ -326,8 +362,12 @@ static void at_free(void *arg)
 	struct ws_side *s = arg;
 	struct ws_conn *next;
 
-	for (struct ws_listener *ls = s->listeners; ls != NULL; ls = ls->next)
+	for (struct ws_listener *ls = s->listeners; ls != NULL;
+	     ls = ls->next) {
 		ws_unlisten(ls);
+		tls_identity_unref(ls->identity);
+		ls->identity = NULL;
+	}
 	for (struct ws_conn *c = s->clients; c != NULL; c = next) {
 		next = c->next;
 		if (c->cl->resolve != NULL)
@@ -337,6 +377,7 @@ static void at_free(void *arg)
 	}
 	while (s->resolving > 0)	/* one that runs cannot be stopped */
 		uv_run(loop_uv(s->l), UV_RUN_ONCE);
+	SSL_CTX_free(s->client_ctx);	/* connections have counted it */
 }
 
 enum rc ws_side_get(struct loop *l, struct ws_side **out)

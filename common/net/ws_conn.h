@@ -35,6 +35,8 @@ struct ws_client {
 	struct ws_queued *head, **tail;
 	size_t queued;
 	char *authorization;		/* NULL: none */
+	struct tls_judge *judge;	/* NULL: plain */
+	char tls_why[WS_REASON_MAX + 1];	/* it failed; "": did not */
 	const char *port, *path;	/* these: in uri[] */
 	char *host, *host_header;
 	char uri[];
@@ -58,7 +60,8 @@ struct ws_conn {
 	uint64_t close_ms;		/* hang up then; 0: not closing */
 	unsigned code;
 	bool open, closing, close_sent, peer_closed;
-	bool blocked;			/* libwebsockets may hold bytes */
+	bool blocked;			/* libwebsockets may hold bytes, */
+	size_t rest;			/* at most these, of a fragment */
 	bool told_busy;			/* the owner waits for `writable` */
 	bool ping, pinged;
 	char reason[WS_REASON_MAX + 1];
@@ -77,7 +80,8 @@ struct ws_listener {
 	struct ws_handlers on;
 	struct ws_limits limits;
 	struct ws_conn *conns;
-	unsigned n_conns;
+	unsigned n_conns, n_opening;
+	struct tls_identity *identity;	/* NULL: plain */
 	struct addr_table addrs;
 	char *path;
 };
@@ -85,8 +89,11 @@ struct ws_listener {
 /* libwebsockets keeps pointing to the protocols of a vhost until its own
  * end. */
 struct ws_vhost {
-	struct ws_vhost *next;		/* client vhosts, shared by name */
+	struct ws_vhost *next;		/* client vhosts, shared by name and
+					 * tls */
 	struct lws_vhost *vh;
+	bool tls;
+	struct ssl_ctx_st *ssl_ctx;	/* server with TLS: libwebsockets' own */
 	struct lws_protocols protocols[2];
 	char name[];
 };
@@ -97,6 +104,7 @@ struct ws_side {
 	struct ws_listener *listeners;
 	struct ws_conn *clients;
 	struct ws_vhost *client_vhosts;
+	struct ssl_ctx_st *client_ctx;	/* of all with TLS */
 	unsigned resolving;
 };
 
@@ -126,8 +134,10 @@ MUST_CHECK enum rc ws_side_get(struct loop *l, struct ws_side **out);
 
 /* A vhost for that subprotocol, with our callback. It lives as long as the
  * loop. */
+enum ws_vhost_kind { WS_CLIENT, WS_CLIENT_TLS, WS_SERVER, WS_SERVER_TLS };
 MUST_CHECK enum rc ws_vhost_new(struct ws_side *s, const char *name,
-                                bool server, struct ws_vhost **out);
+                                enum ws_vhost_kind kind,
+                                struct ws_vhost **out);
 
 void ws_conn_link(struct ws_conn *c, struct ws_conn **list);
 uint64_t ws_conn_now(const struct ws_conn *c);
@@ -157,6 +167,7 @@ void ws_conn_sweep(struct ws_conn *c);
 /* A header into dst; NULL when absent, or too long to be one of ours. */
 const char *ws_conn_header(struct lws *wsi, enum lws_token_indexes which,
                            char *dst, size_t size);
+/* All of rq but the peer. */
 void ws_conn_headers(struct lws *wsi, struct ws_request *rq,
                      struct ws_headers *h);
 

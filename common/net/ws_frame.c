@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 
 #include "common/net/ws_conn.h"
+#include "common/net/ws_tls.h"
+
+#define TLS_BURST 16		/* records, then others have their turn */
 
 struct ws_frame {
 	atomic_uint refs;
@@ -90,53 +93,79 @@ size_t ws_pending(const struct ws_conn *c)
 {
 	if (c->cl != NULL)
 		return c->cl->queued;
-	return c->frame != NULL ? c->frame->wire - c->off : 0;
+	return (c->blocked ? c->rest : 0) +
+	       (c->frame != NULL ? c->frame->wire - c->off : 0);
 }
 
 /* sending, server */
 
-/* The rest of a half-written fragment goes to libwebsockets, which keeps it and
- * writes it before anything of its own; at a boundary there is nothing to
- * keep. Either way the next chance is the writable callback. */
-static enum rc leave_rest(struct ws_conn *c)
+static size_t fragment_end(const struct ws_conn *c)
 {
 	size_t end = (c->off / WS_STRIDE + 1) * WS_STRIDE;
-	size_t n;
+
+	return end < c->frame->wire ? end : c->frame->wire;
+}
+
+/* The rest of a fragment that was begun goes to libwebsockets, which keeps it and
+ * writes it before anything of its own; at a boundary there is nothing to
+ * keep. Either way the next chance is the writable callback. */
+static enum rc leave_rest(struct ws_conn *c, bool begun)
+{
+	size_t end = fragment_end(c);
 
 	c->blocked = true;
-	if (c->off % WS_STRIDE == 0) {
-		ws_conn_want_writable(c);
-		return RC_OK;
-	}
-	if (end > c->frame->wire)
-		end = c->frame->wire;
-	n = end - c->off;
-	if (lws_write(c->wsi, c->frame->data + c->off, n, LWS_WRITE_RAW) < 0)
+	c->rest = begun ? end - c->off : 0;
+	if (begun && lws_write(c->wsi, c->frame->data + c->off, end - c->off,
+	                       LWS_WRITE_RAW) < 0)
 		return RC_EIO;
-	c->off = end;
+	if (begun)
+		c->off = end;
 	ws_conn_want_writable(c);
 	return RC_OK;
 }
 
-/* Over TLS this is the place for SSL_write(lws_get_ssl(wsi), ...), a fragment
- * at a time; what it takes and refuses means the same. */
-static enum rc push(struct ws_conn *c)
+/* A fragment is a record of TLS. One that did not fit stands encrypted in the
+ * library, and must come again before anything else does: so it counts as
+ * begun. */
+static enum rc push_tls(struct ws_conn *c, struct ssl_st *ssl)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < TLS_BURST && c->off < c->frame->wire; i++) {
+		if (ws_tls_write(ssl, c->frame->data + c->off,
+		                 fragment_end(c) - c->off, &n) != RC_OK)
+			return RC_EIO;
+		if (n == 0)
+			return leave_rest(c, true);
+		c->off += n;
+	}
+	return c->off == c->frame->wire
+		? RC_OK : leave_rest(c, c->off % WS_STRIDE != 0);
+}
+
+static enum rc push_plain(struct ws_conn *c)
 {
 	size_t left = c->frame->wire - c->off;
-	ssize_t n;
+	ssize_t n = send(lws_get_socket_fd(c->wsi), c->frame->data + c->off,
+	                 left, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (left == 0)
-		return RC_OK;
-	if (lws_partial_buffered(c->wsi))
-		n = 0;			/* a PONG that did not fit */
-	else
-		n = send(lws_get_socket_fd(c->wsi), c->frame->data + c->off,
-		         left, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		return RC_EIO;
 	if (n > 0)
 		c->off += (size_t)n;
-	return (size_t)(n > 0 ? n : 0) == left ? RC_OK : leave_rest(c);
+	return c->off == c->frame->wire
+		? RC_OK : leave_rest(c, c->off % WS_STRIDE != 0);
+}
+
+static enum rc push(struct ws_conn *c)
+{
+	struct ssl_st *ssl = lws_get_ssl(c->wsi);
+
+	if (c->off == c->frame->wire)
+		return RC_OK;
+	if (lws_partial_buffered(c->wsi))	/* a PONG that did not fit */
+		return leave_rest(c, c->off % WS_STRIDE != 0);
+	return ssl != NULL ? push_tls(c, ssl) : push_plain(c);
 }
 
 static void frame_done(struct ws_conn *c)

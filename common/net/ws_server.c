@@ -20,6 +20,7 @@
 #include "common/net/addr.h"
 #include "common/net/loop.h"
 #include "common/net/ws_conn.h"
+#include "common/net/ws_tls.h"
 
 #define ACCEPT_BURST 64			/* then others have their turn */
 
@@ -63,7 +64,7 @@ static bool list_has(const char *list, const char *name)
 
 static int on_upgrade(struct lws *wsi, struct ws_conn *c, const char *what)
 {
-	struct ws_request rq = { c->peer, NULL, NULL };
+	struct ws_request rq = { .peer = c->peer };
 	char path[256], version[8], list[128];	/* it stops at 128 as well */
 	struct ws_headers h;
 	int status = 0;
@@ -124,10 +125,18 @@ static int on_server(struct lws *wsi, struct ws_conn *c,
 
 /* listener */
 
+static bool is_full(const struct ws_listener *ls)
+{
+	const struct ws_limits *lim = &ls->limits;
+
+	return ls->n_conns >= lim->max_conns || (lim->max_handshakes > 0 &&
+	       ls->n_opening >= lim->max_handshakes);
+}
+
 static struct ws_conn *server_conn(struct ws_listener *ls,
                                    const struct sockaddr_storage *ss)
 {
-	struct ws_conn *c = calloc(1, sizeof(*c));
+	struct ws_conn *c = is_full(ls) ? NULL : calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
@@ -137,8 +146,7 @@ static struct ws_conn *server_conn(struct ws_listener *ls,
 	c->limits = &ls->limits;
 	c->user = ls->on.arg;
 	buf_init(&c->in, ls->limits.max_message);
-	if (ls->n_conns >= ls->limits.max_conns ||
-	    addr_count_take(&ls->addrs, ss, ls->limits.max_conns_per_addr,
+	if (addr_count_take(&ls->addrs, ss, ls->limits.max_conns_per_addr,
 	                    &c->addr) != RC_OK) {
 		free(c);
 		return NULL;
@@ -146,6 +154,7 @@ static struct ws_conn *server_conn(struct ws_listener *ls,
 	addr_print((const struct sockaddr *)ss, c->peer, sizeof(c->peer));
 	ws_conn_reason(c, WS_LOST, "connection lost", 15);
 	ls->n_conns++;
+	ls->n_opening++;
 	ws_conn_link(c, &ls->conns);
 	c->alive_ms = ws_conn_now(c);
 	return c;
@@ -166,7 +175,8 @@ static void take_one(struct ws_listener *ls, int fd,
 	/* It learns of c only when adopted: whether it calls back or not on
 	 * its way to failing depends on where it fails. */
 	c->wsi = lws_adopt_descriptor_vhost(ls->vhost->vh, LWS_ADOPT_SOCKET |
-	                                    LWS_ADOPT_HTTP, sock, NULL, NULL);
+	                                    LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
+	                                    sock, NULL, NULL);
 	if (c->wsi == NULL)
 		ws_conn_end(c);
 	else
@@ -283,6 +293,21 @@ static struct ws_listener *listener_alloc(struct ws_side *s,
 	return ls;
 }
 
+static enum rc make_vhost(struct ws_listener *ls,
+                          const struct ws_listen_config *cfg)
+{
+	enum rc rc = cfg->tls != NULL ? ws_tls_side(ls->side) : RC_OK;
+
+	if (rc == RC_OK)
+		rc = ws_vhost_new(ls->side, cfg->subprotocol, cfg->tls != NULL
+		                  ? WS_SERVER_TLS : WS_SERVER, &ls->vhost);
+	if (rc == RC_OK && cfg->tls != NULL) {
+		ls->identity = tls_identity_ref(cfg->tls);
+		ws_tls_serve(ls, cfg->ask_certificate);
+	}
+	return rc;
+}
+
 enum rc ws_listen(struct loop *l, const struct ws_listen_config *cfg,
                   struct diag *diag, struct ws_listener **out)
 {
@@ -303,11 +328,14 @@ enum rc ws_listen(struct loop *l, const struct ws_listen_config *cfg,
 	ls->port = addr_port(fd);
 	rc = loop_timer_new(l, sweep, ls, &ls->timer);
 	if (rc == RC_OK)
-		rc = ws_vhost_new(s, cfg->subprotocol, true, &ls->vhost);
+		rc = make_vhost(ls, cfg);
 	if (rc == RC_OK)
 		rc = start_accepting(ls);
-	if (rc != RC_OK)
+	if (rc != RC_OK) {
+		tls_identity_unref(ls->identity);
+		ls->identity = NULL;
 		goto out;
+	}
 	fd = -1;
 	ls->next = s->listeners;
 	s->listeners = ls;
@@ -326,4 +354,14 @@ uint16_t ws_port(const struct ws_listener *ls)
 unsigned ws_conns(const struct ws_listener *ls)
 {
 	return ls->n_conns;
+}
+
+enum rc ws_set_identity(struct ws_listener *ls, struct tls_identity *id)
+{
+	if (ls->identity == NULL)
+		return RC_EINVAL;
+	tls_identity_ref(id);
+	tls_identity_unref(ls->identity);
+	ls->identity = id;
+	return RC_OK;
 }

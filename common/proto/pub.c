@@ -2,6 +2,7 @@
  * turns the first of them into bytes. */
 #include "common/proto/pub.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,10 @@ struct pub {
 	int64_t opened_ms;
 	bool owe_hello, owe_subscribed, owe_snapshot, owe_alive;
 	bool subscribed, waits;		/* waits: for a new session */
+	bool ordered;			/* `snapshot` sent, not yet acked */
 	enum close_code closing;	/* 0: not */
+	const char *fault;		/* code of the `error` to be sent, or NULL */
+	char why[FRAME_REASON_MAX + 4];	/* and its text, cut by frame_error() */
 	unsigned retry_after;
 	bool closed;
 	enum frame_mode mode;
@@ -21,6 +25,7 @@ struct pub {
 	char nonce[65];
 	char *uri, *push;		/* malloc or NULL */
 	struct position have, acked, cursor;
+	struct position order;		/* of the last `snapshot` */
 	int64_t sent_created;		/* of the last state sent */
 	size_t n_below;
 	struct frame_below *below;
@@ -57,10 +62,18 @@ void pub_free(struct pub *p)
 
 /* ---- frames in ------------------------------------------------------------- */
 
+/* Whoever wrote the other end should learn which rule it was. */
+static void complain(struct pub *p, const char *code, const char *why)
+{
+	p->fault = code;
+	snprintf(p->why, sizeof(p->why), "%.*s", (int)sizeof(p->why) - 1, why);
+	pub_close(p, CLOSE_PROTOCOL, 0);
+}
+
 static enum rc breach(struct pub *p, struct diag *d, const char *what)
 {
 	diag_set(d, RC_EPROTO, "%s", what);
-	pub_close(p, CLOSE_PROTOCOL, 0);
+	complain(p, "E_INVALID_FIELD_VALUE", what);
 	return RC_OK;
 }
 
@@ -178,6 +191,26 @@ static enum rc on_subscribe(struct pub *p, const struct frame *f,
 	return RC_OK;
 }
 
+/* Takes over what f says of those below. One that names itself would be below
+ * itself for whoever reads on. */
+static void take_below(struct pub *p, struct frame *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_below; i++) {
+		const struct frame_below *b = &f->below[i];
+
+		if (pid_ok(b->name, strlen(b->name)) &&
+		    strcmp(b->name, p->name) != 0)
+			f->below[n++] = *b;
+	}
+	free(p->below);
+	p->below = f->below;
+	p->n_below = n;
+	f->below = NULL;
+	f->n_below = 0;
+}
+
 static enum rc on_ack(struct pub *p, struct frame *f, enum pub_news *news,
                       struct diag *d)
 {
@@ -189,11 +222,10 @@ static enum rc on_ack(struct pub *p, struct frame *f, enum pub_news *news,
 	if (position_cmp(&f->pos, &p->cursor) > 0)
 		return breach(p, d, "ack of what was not sent");
 	p->acked = f->pos;
-	free(p->below);
-	p->below = f->below;
-	p->n_below = f->n_below;
-	f->below = NULL;
-	f->n_below = 0;
+	if (position_cmp(&f->pos, &p->order) >= 0)
+		p->ordered = false;
+	if (f->has_below)
+		take_below(p, f);
 	*news = PUB_NEWS_ACK;
 	return RC_OK;
 }
@@ -227,9 +259,12 @@ static enum rc on_frame(struct pub *p, struct frame *f, enum pub_news *news,
 enum rc pub_frame(struct pub *p, const char *text, size_t len,
                   enum pub_news *news, struct diag *d)
 {
+	struct diag own = { 0 };
 	struct frame *f = NULL;
 	enum rc rc;
 
+	if (!d)
+		d = &own;
 	*news = PUB_NEWS_NONE;
 	if (p->closing)
 		return RC_OK;
@@ -239,7 +274,7 @@ enum rc pub_frame(struct pub *p, const char *text, size_t len,
 	if (rc == RC_ENOMEM)
 		return rc;
 	if (rc != RC_OK) {
-		pub_close(p, CLOSE_PROTOCOL, 0);
+		complain(p, "E_SYNTAX", d->text);
 		return RC_OK;
 	}
 	rc = on_frame(p, f, news, d);
@@ -269,16 +304,23 @@ static void say_hello(struct pub *p)
 	p->owe_hello = false;
 }
 
-static enum rc say_snapshot(struct pub *p)
+static enum rc say_snapshot(struct pub *p, struct pub_out *out)
 {
 	const struct state *st = snapshot_state(p->world->head);
+	enum rc rc = RC_OK;
 
-	p->cursor = st->pos;
+	p->cursor = p->order = st->pos;
 	p->sent_created = st->created;
 	p->owe_snapshot = false;
-	p->owe_alive = true;
+	p->owe_alive = p->ordered = true;
 	p->counts.snapshots++;
-	return frame_snapshot(p->world->head, &p->text);
+	if (p->world->share_order)
+		out->what = PUB_SNAPSHOT;
+	else
+		rc = frame_snapshot(p->world->head, &p->text);
+	if (rc == RC_OK && p->text.len)
+		give_text(p, PUB_TEXT, out);
+	return rc;
 }
 
 static void say_alive(struct pub *p)
@@ -291,8 +333,15 @@ static void say_alive(struct pub *p)
 	p->owe_alive = false;
 }
 
+/* The last words: what was wrong, if anything, and good-bye. */
 static void say_bye(struct pub *p, struct pub_out *out)
 {
+	if (p->fault) {
+		frame_error(p->fault, p->why, &p->text);
+		give_text(p, PUB_TEXT, out);
+		p->fault = NULL;
+		return;
+	}
 	p->closed = true;
 	frame_bye(close_text((int)p->closing), p->retry_after, &p->text);
 	give_text(p, PUB_CLOSE, out);
@@ -319,22 +368,17 @@ static enum rc follow(struct pub *p, struct pub_out *out)
 	}
 	if (rc == RC_EGAP) {
 		p->reason = "history does not reach back";
-		rc = say_snapshot(p);
-	} else if (p->owe_alive || p->sent_created != head->created) {
-		say_alive(p);
-		rc = buf_rc(&p->text);
-	} else {
-		return RC_OK;
+		return say_snapshot(p, out);
 	}
-	if (rc == RC_OK)
+	if (p->owe_alive || p->sent_created != head->created) {
+		say_alive(p);
 		give_text(p, PUB_TEXT, out);
-	return rc;
+	}
+	return buf_rc(&p->text);
 }
 
 enum rc pub_next(struct pub *p, struct pub_out *out)
 {
-	enum rc rc = RC_OK;
-
 	memset(out, 0, sizeof(*out));
 	buf_free(&p->text);
 	if (p->closed)
@@ -352,15 +396,12 @@ enum rc pub_next(struct pub *p, struct pub_out *out)
 		                 p->reason, &p->text);
 		p->owe_subscribed = false;
 	} else if (p->owe_snapshot) {
-		rc = say_snapshot(p);
+		return say_snapshot(p, out);
 	} else {
 		return p->subscribed ? follow(p, out) : RC_OK;
 	}
-	if (rc == RC_OK)
-		rc = buf_rc(&p->text);
-	if (rc == RC_OK)
-		give_text(p, PUB_TEXT, out);
-	return rc;
+	give_text(p, PUB_TEXT, out);
+	return buf_rc(&p->text);
 }
 
 /* ---- turns of events ------------------------------------------------------- */
@@ -401,6 +442,11 @@ bool pub_at_head(const struct pub *p)
 	return p->subscribed && !p->owe_snapshot && !p->owe_subscribed &&
 	       position_cmp(&p->cursor,
 	                    &snapshot_state(p->world->head)->pos) == 0;
+}
+
+bool pub_pulling(const struct pub *p)
+{
+	return p->subscribed && (p->owe_snapshot || p->ordered);
 }
 
 const char *pub_name(const struct pub *p)

@@ -28,6 +28,8 @@ struct pub_world {
 	struct snapshot *head;		/* NULL: nothing to offer yet */
 	bool origin;			/* the server, not a proxy */
 	const struct keys *own;		/* origin: keys it has signed with */
+	bool share_order;		/* the caller makes the text of `snapshot`,
+					 * once for all that get the same one */
 	struct frame_path path;		/* up to and with this daemon */
 	unsigned heartbeat;		/* seconds */
 	uint64_t message_max;
@@ -37,6 +39,7 @@ struct pub_world {
 enum pub_do {
 	PUB_IDLE,	/* nothing to send now */
 	PUB_TEXT,	/* send text (lent until the next call) */
+	PUB_SNAPSHOT,	/* send the `snapshot` of world->head (share_order) */
 	PUB_UPDATE,	/* send update's text (lent) */
 	PUB_CLOSE	/* send text (a bye) if any, then close with code */
 };
@@ -70,8 +73,9 @@ MUST_CHECK enum rc pub_new(const struct pub_world *world, int64_t now_ms,
                            struct pub **out);
 void pub_free(struct pub *p);				/* NULL is fine */
 
-/* A frame that came. A breach of the protocol is no error of the call: the next
- * pub_next() is PUB_CLOSE, and d (may be NULL) says why. RC_ENOMEM. */
+/* A frame that came. A breach of the protocol is no error of the call: pub_next()
+ * gives an `error` with the reason, then PUB_CLOSE, and d (may be NULL) says why.
+ * RC_ENOMEM. */
 MUST_CHECK enum rc pub_frame(struct pub *p, const char *text, size_t len,
                              enum pub_news *news, struct diag *d);
 
@@ -90,11 +94,14 @@ void pub_close(struct pub *p, enum close_code code, unsigned retry_after);
 
 bool pub_subscribed(const struct pub *p);
 bool pub_at_head(const struct pub *p);		/* nothing is owed */
+/* It is owed a `snapshot`, or has not acked the one that it was sent. */
+bool pub_pulling(const struct pub *p);
 const char *pub_name(const struct pub *p);	/* "" before `subscribe` */
 const char *pub_uri(const struct pub *p);
 const char *pub_push_uri(const struct pub *p);
 const struct position *pub_have(const struct pub *p);	/* of `subscribe` */
 const struct position *pub_acked(const struct pub *p);
+/* As last told; never itself, and no name that nobody could have. */
 const struct frame_below *pub_below(const struct pub *p, size_t *n);
 uint64_t pub_sent(const struct pub *p);		/* serial of the cursor */
 enum frame_mode pub_mode(const struct pub *p);	/* of the last `subscribed` */

@@ -2,7 +2,8 @@
  *
  * The caller feeds what arrived (frames, pulled bodies, time) and then asks
  * sub_next() what to do until it says SUB_WAIT. Same input, same output, so a test
- * can replay any lost, doubled or forged frame. Source: docs/protocol.md s6.
+ * can replay any lost, doubled or forged frame. Source: docs/protocol.md s4.3, s4.5,
+ * s6.
  *
  * It works on a set beside the one that is served: updates and pulled bodies go
  * in there, and only when all of it gives the root of a state whose signature
@@ -41,7 +42,9 @@
 	X(PROTOCOL,  "protocol")	/* not the protocol we speak */ \
 	X(BYE,       "bye")		/* it said good-bye */ \
 	X(CLOSED,    "closed")		/* the connection went away */ \
-	X(SILENT,    "silent")		/* nothing heard */
+	X(SILENT,    "silent")		/* nothing heard */ \
+	X(ROUNDS,    "rounds")		/* pull: it changes faster than it comes */ \
+	X(EXPIRED,   "expired")		/* pull: it offers what has expired */
 
 enum sub_reason {
 #define X(name, text) SUB_##name,
@@ -56,7 +59,10 @@ enum sub_do {
 	SUB_SEND,	/* text: a frame for the publisher */
 	SUB_FETCH,	/* get id at uri (relative to the directory) */
 	SUB_PUBLISH,	/* next: verified; journal it, serve it, then sub_served() */
-	SUB_REOPEN	/* close (code), connect again after a pause */
+	SUB_REOPEN,	/* close (code), connect again after a pause; pull: the
+			 * round is over, poll again after a pause */
+	SUB_POLL	/* pull: the round did not close; get the state document
+			 * again, at once, no-cache */
 };
 
 struct sub_act {
@@ -65,7 +71,7 @@ struct sub_act {
 	size_t len;
 	char id[ID_MAX + 1];		/* FETCH */
 	char uri[IRD_URI_MAX + 1];	/* FETCH */
-	bool no_cache;			/* FETCH */
+	bool no_cache;			/* FETCH, POLL */
 	unsigned within;		/* FETCH: spread over so many seconds */
 	uint64_t size;			/* FETCH: bytes of the body ordered; one that
 					 * is ahead of the order may have others */
@@ -109,6 +115,36 @@ MUST_CHECK enum rc sub_new(const struct sub_config *cfg,
                            struct sub **out);
 void sub_free(struct sub *s);				/* NULL is fine */
 
+/* Pull mode, and a stand-in while the push channel is down: `/state` was had from
+ * the upstream, the set that it lists is ordered as by `snapshot`. While a connection
+ * is open, or bodies of an order are on their way, it is not looked at. sub_opened()
+ * ends a round. Bodies that HTTP has ahead of the order make SUB_POLL: what is here
+ * stays, what differs is asked for again; after SUB_ROUNDS_MAX orders that did not
+ * close SUB_REOPEN with SUB_ROUNDS. The round is over at SUB_PUBLISH carried out, at
+ * SUB_REOPEN, or at once when nothing differs: sub_polling() says. */
+#define SUB_ROUNDS_MAX 3
+MUST_CHECK enum rc sub_polled(struct sub *s, const struct leaf_set *set,
+                              int64_t now);
+bool sub_polling(const struct sub *s);
+/* The same for a state that the operator wants to be believed, from the origin
+ * itself over verified TLS: a lower position or another root at the same one is
+ * taken, if its `created` is later than that of what is held (else RC_ERULE, d says
+ * so; RC_ETIME; RC_EAGAIN: a connection is open). A key that nobody knows is taken
+ * too, if the IRD of that state lists it and no other is pinned. It holds for this
+ * very state and this round: what SUB_POLL brings goes to sub_trust() again. With
+ * another root at the position held, SUB_PUBLISH is a jump, though the position
+ * stays. */
+MUST_CHECK enum rc sub_trust(struct sub *s, const struct leaf_set *set,
+                             int64_t now, struct diag *d);
+/* The origin's own `/directory`, had over verified TLS, after SUB_KEY: the keys that
+ * it lists become trusted, if it is of our service, verifies under one of them, is in
+ * time and not lower than what was verified before. Where keys are pinned, one of
+ * them must have signed it; none that has retired does. RC_EKEY, RC_ESIG, RC_ERULE,
+ * RC_EDIGEST: d says why not; nothing is changed. */
+struct sub_body;
+MUST_CHECK enum rc sub_introduce(struct sub *s, const struct sub_body *ird,
+                                 int64_t now, struct diag *d);
+
 /* Inputs. now: wall clock in Unix seconds, for validity alone. A fault of the
  * other side is no error of the call. RC_ENOMEM. */
 MUST_CHECK enum rc sub_opened(struct sub *s);
@@ -137,16 +173,16 @@ MUST_CHECK enum rc sub_below(struct sub *s, const struct frame_below *below,
                              size_t n);
 /* SUB_PUBLISH was carried out: it is journalled and served. */
 MUST_CHECK enum rc sub_served(struct sub *s);
-/* A snapshot that came another way (pull mode) is served now. */
+/* A snapshot that came another way is served now. */
 MUST_CHECK enum rc sub_adopt(struct sub *s, struct snapshot *held,
                              const struct keys *keys);
 
 MUST_CHECK enum rc sub_next(struct sub *s, struct sub_act *act);
 
-/* Trusted now; while SUB_PUBLISH is carried out: with what is published. */
+/* Trusted now: what the journal keeps with SUB_PUBLISH. */
 const struct keys *sub_keys(const struct sub *s);
 const struct sub_counts *sub_counts(const struct sub *s);
-/* "closed", "hello", "snapshot", "behind", "current": for status. */
+/* "closed", "pull", "hello", "snapshot", "behind", "current": for status. */
 const char *sub_phase(const struct sub *s);
 unsigned sub_heartbeat(const struct sub *s);	/* the publisher's; 0 unknown */
 const struct frame_path *sub_path(const struct sub *s);	/* the publisher's */

@@ -7,21 +7,30 @@
 #include "common/wire/body.h"
 
 /* Where does a body stand whose own headers are st? It is ahead of the order,
- * or it is not good. */
+ * or it is not good. Of a later session it is good for a state document that will
+ * follow, and for nothing that comes in frames. */
 static enum rc ahead(struct sub *s, const struct state *st, uint64_t order,
-                     int64_t now, struct diag *d)
+                     int64_t now, uint64_t *at, struct diag *d)
 {
+	bool same = position_same_session(&st->pos, &s->head.pos);
+	bool later = same ? st->pos.serial > order :
+	             s->polled && position_cmp(&st->pos, &s->head.pos) > 0;
 	enum rc rc;
 
-	if (strcmp(st->service, s->head.service) != 0 ||
-	    !position_same_session(&st->pos, &s->head.pos) ||
-	    st->pos.serial <= order)
+	if (strcmp(st->service, s->head.service) != 0 || !later)
 		return diag_set(d, RC_EGAP, "it stands at serial %llu of "
 		                "session %s, ordered was %llu",
 		                (unsigned long long)st->pos.serial,
 		                st->pos.session, (unsigned long long)order);
-	rc = keys_check(&s->line, st);
-	return rc == RC_OK ? state_time(st, now, d) : rc;
+	if (st->created < s->head.created)
+		return diag_set(d, RC_EGAP, "it was signed before what is below "
+		                "it");
+	rc = keys_check(&s->keys, st);
+	if (rc == RC_OK)
+		rc = state_time(st, now, d);
+	if (rc == RC_OK)
+		*at = same ? st->pos.serial : WORK_BEYOND;
+	return rc;
 }
 
 /* Does the run itself lead to this body? The root that all leaves give is
@@ -51,6 +60,8 @@ static enum rc take_body(struct sub *s, const struct sub_body *b,
                          const char *leaf, uint64_t order, int64_t now,
                          uint64_t *at, struct diag *d)
 {
+	struct work_body w = { .id = b->id, .leaf = b->headers.resource,
+	                       .at = order, .body = b->body, .len = b->len };
 	struct resource_name name;
 	struct state st;
 	enum rc rc;
@@ -62,20 +73,20 @@ static enum rc take_body(struct sub *s, const struct sub_body *b,
 		return rc;
 	if (strcmp(name.id, b->id) != 0)
 		return diag_set(d, RC_EDIGEST, "this is %s", name.id);
-	if (strcmp(b->headers.resource, leaf) == 0) {
-		*at = order;
-	} else if (!in_run(s, b->id, b->headers.resource, order, at)) {
-		rc = ahead(s, &st, order, now, d);
+	if (strcmp(w.leaf, leaf) != 0 &&
+	    !in_run(s, b->id, w.leaf, order, &w.at)) {
+		rc = ahead(s, &st, order, now, &w.at, d);
 		if (rc != RC_OK)
 			return rc;
-		*at = st.pos.serial;
+		w.created = st.created;
 	}
-	return work_body(s->work, b->id, b->headers.resource, *at, b->body,
-	                 b->len, d);
+	*at = w.at;
+	return work_body(s->work, &w, d);
 }
 
 enum rc sub_fetched(struct sub *s, const struct sub_body *b, int64_t now)
 {
+	bool follows = s->phase == STREAM || s->phase == POLLED;
 	uint64_t order, at = 0;
 	struct diag d = { 0 };
 	const char *leaf;
@@ -88,16 +99,14 @@ enum rc sub_fetched(struct sub *s, const struct sub_body *b, int64_t now)
 	rc = take_body(s, b, leaf, order, now, &at, &d);
 	if (rc == RC_ENOMEM)
 		return rc;
-	if (rc != RC_OK) {
-		if (!work_failed(s->work, b->id))
-			sub_restart(s, SUB_PULL,
-			            d.text[0] ? d.text : rc_text(rc));
-		return RC_OK;
-	}
-	if (s->phase != STREAM || s->reopen)
+	/* Of an order that nobody follows any more it is no loss. */
+	if (rc != RC_OK && !work_failed(s->work, b->id) &&
+	    (follows || s->resume))
+		sub_restart(s, SUB_PULL, d.text[0] ? d.text : rc_text(rc));
+	if (rc != RC_OK || s->reopen || !follows)
 		return RC_OK;
 	for (size_t i = 0; rc == RC_OK && i < s->n_run; i++)
 		if (s->run[i].update->state.pos.serial > at)
 			rc = sub_apply(s, &s->run[i], b->id);
-	return rc == RC_OK ? sub_verify(s, now) : rc;
+	return rc == RC_OK ? sub_round(s, now) : rc;
 }

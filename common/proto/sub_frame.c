@@ -61,8 +61,8 @@ static enum rc resume(struct sub *s, const struct frame *f)
 		return RC_OK;
 	}
 	s->base = s->head;
-	s->line = s->keys;
 	s->line_at = s->head.pos.serial;
+	s->polled = false;
 	s->jump = false;
 	return work_hold(s->work, s->held);
 }
@@ -87,23 +87,6 @@ static enum rc on_subscribed(struct sub *s, const struct frame *f)
 	return RC_OK;
 }
 
-/* Before anything is fetched: the order must be one we may follow. */
-static enum rc may_order(struct sub *s, const struct state *st, int64_t now,
-                         bool *may)
-{
-	enum rc rc = s->line.n ? keys_check(&s->line, st) : RC_OK;
-
-	*may = false;
-	if (rc == RC_ENOMEM)
-		return rc;
-	if (rc != RC_OK)
-		sub_refuse_state(s, rc);
-	else
-		*may = !sub_in_future(s, st, now) &&
-		       sub_right_service(s, st->service) && sub_moves_on(s, st);
-	return RC_OK;
-}
-
 static enum rc on_snapshot(struct sub *s, const struct frame *f, int64_t now)
 {
 	enum rc rc;
@@ -113,21 +96,13 @@ static enum rc on_snapshot(struct sub *s, const struct frame *f, int64_t now)
 		sub_reopen(s, SUB_PROTOCOL, "snapshot before subscribed");
 		return RC_OK;
 	}
-	rc = may_order(s, &f->state, now, &may);
+	rc = sub_may_order(s, &f->state, now, &may);
 	if (rc != RC_OK || !may)
 		return rc;
-	/* The line's keys stay: they were followed under signatures, and the
-	 * states that lead to them may not be had again. */
-	sub_run_clear(s);
-	s->head = s->base = f->state;
-	s->line_at = 0;
-	s->resume = false;
 	s->unacked = true;
-	s->jump = !s->held || position_cmp(&snapshot_state(s->held)->pos,
-	                                   &f->state.pos) != 0;
-	s->no_have = false;
+	s->no_have = s->polled = false;
 	s->phase = STREAM;
-	rc = work_order(s->work, f->leaves, s->held);
+	rc = sub_order(s, f->leaves, f->within);
 	return rc == RC_OK ? sub_verify(s, now) : rc;
 }
 
@@ -211,18 +186,24 @@ static enum rc on_update(struct sub *s, char *text, size_t len,
 static enum rc later_signature(struct sub *s, const struct state *st,
                                int64_t now)
 {
-	enum rc rc = s->line.n ? keys_check(&s->line, st) : RC_OK;
+	enum rc rc = s->keys.n ? keys_check(&s->keys, st) : RC_OK;
 
 	if (rc == RC_ENOMEM)
 		return rc;
 	/* The key may be in an IRD that is still to come. */
-	if (rc == RC_EKEY && s->line_at < st->pos.serial)
+	if (rc == RC_EKEY && s->line_at < st->pos.serial &&
+	    position_cmp(&st->pos, &s->top) >= 0)
 		return RC_OK;
 	if (rc != RC_OK) {
 		sub_refuse_state(s, rc);
 		return RC_OK;
 	}
 	s->head = *st;
+	if (work_denied(s->work, st)) {
+		sub_restart(s, SUB_MISMATCH, "a body is from a history that is "
+		            "not the publisher's");
+		return RC_OK;
+	}
 	return sub_verify(s, now);
 }
 
@@ -289,7 +270,7 @@ enum rc sub_frame(struct sub *s, char *text, size_t len, int64_t now)
 	struct diag d = { 0 };
 	enum rc rc;
 
-	if (s->phase == CLOSED || s->reopen) {
+	if (s->phase == CLOSED || s->phase == POLLED || s->reopen) {
 		free(text);
 		return RC_OK;
 	}

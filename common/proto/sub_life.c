@@ -26,11 +26,12 @@ enum rc sub_new(const struct sub_config *cfg, const struct keys *keys,
 	if (!s)
 		return rc;
 	s->cfg = *cfg;
-	s->keys = s->line = *keys;
+	s->keys = *keys;
 	buf_init(&s->text, SUB_TEXT_MAX);
 	rc = work_new(&s->work);
 	if (rc == RC_OK && held) {
 		s->held = snapshot_ref(held);
+		s->top = snapshot_state(held)->pos;
 		rc = work_hold(s->work, held);
 	}
 	if (rc != RC_OK) {
@@ -59,6 +60,7 @@ void sub_free(struct sub *s)
 enum rc sub_opened(struct sub *s)
 {
 	sub_closed(s);
+	s->below_due = s->n_below > 0;
 	s->phase = HELLO;
 	return RC_OK;
 }
@@ -68,6 +70,7 @@ void sub_closed(struct sub *s)
 	s->phase = CLOSED;
 	s->reopen = s->reopened = false;
 	s->owe_subscribe = s->owe_ack = s->owe_alive = s->unacked = false;
+	s->owe_poll = s->poll_asked = s->trusting = false;
 	s->retry_after = 0;
 	sub_run_clear(s);
 }
@@ -103,6 +106,7 @@ enum rc sub_below(struct sub *s, const struct frame_below *below, size_t n)
 	free(s->below);
 	s->below = copy;
 	s->n_below = n;
+	s->below_due = true;
 	s->owe_ack = s->phase == STREAM && s->held;
 	return RC_OK;
 }
@@ -113,13 +117,11 @@ enum rc sub_served(struct sub *s)
 
 	if (!s->ready)
 		return RC_OK;
-	moved = !s->held || position_cmp(&snapshot_state(s->held)->pos,
-	                                 &snapshot_state(s->ready)->pos) != 0;
+	moved = !sub_holds(s, snapshot_state(s->ready));
 	snapshot_unref(s->held);
 	s->held = s->ready;
 	s->ready = NULL;
 	s->base = *snapshot_state(s->held);
-	s->keys = s->ready_keys;
 	s->jump = false;
 	s->owe_ack = s->phase == STREAM && (s->owe_ack || moved || s->unacked);
 	s->unacked = false;
@@ -127,6 +129,10 @@ enum rc sub_served(struct sub *s)
 	sub_run_drop(s, s->n_ready);
 	s->n_ready = 0;
 	work_served(s->work);
+	if (s->phase == POLLED) {
+		s->no_have = false;
+		sub_closed(s);
+	}
 	return RC_OK;
 }
 
@@ -140,7 +146,8 @@ enum rc sub_adopt(struct sub *s, struct snapshot *held,
 	snapshot_ref(held);
 	snapshot_unref(s->held);
 	s->held = held;
-	s->keys = s->line = *keys;
+	s->keys = *keys;
+	s->top = snapshot_state(held)->pos;
 	s->resume = s->no_have = false;
 	sub_closed(s);
 	return RC_OK;
@@ -148,7 +155,7 @@ enum rc sub_adopt(struct sub *s, struct snapshot *held,
 
 const struct keys *sub_keys(const struct sub *s)
 {
-	return s->ready ? &s->ready_keys : &s->keys;
+	return &s->keys;
 }
 
 const struct sub_counts *sub_counts(const struct sub *s)
@@ -168,6 +175,8 @@ const char *sub_phase(const struct sub *s)
 		return "hello";
 	case ORDERED:
 		return "snapshot";
+	case POLLED:
+		return "pull";
 	case STREAM:
 		break;
 	}

@@ -98,7 +98,9 @@ void sub_reopen(struct sub *s, enum sub_reason reason, const char *fmt, ...)
 
 void sub_restart(struct sub *s, enum sub_reason reason, const char *why)
 {
-	s->no_have = true;
+	/* The next round of polling lists them anyway, and what is held is still
+	 * good to go on from. */
+	s->no_have = s->no_have || s->phase != POLLED;
 	s->resume = false;
 	sub_reopen(s, reason, "%s", why);
 }

@@ -1,4 +1,4 @@
-/* What to do: publish before all else, then send, fetch, or connect again. */
+/* What to do: publish before all else, then send, fetch, poll or connect again. */
 #include "common/proto/sub.h"
 
 #include <string.h>
@@ -30,7 +30,8 @@ static enum rc act_publish(struct sub *s, struct sub_act *act)
 
 static bool act_send(struct sub *s, struct sub_act *act)
 {
-	const struct state *held = s->held ? snapshot_state(s->held) : NULL;
+	static const struct frame_below nobody;
+	const struct state *held = sub_held(s);
 
 	if (s->owe_subscribe) {
 		frame_subscribe(s->cfg.name, s->no_have ? NULL :
@@ -38,8 +39,9 @@ static bool act_send(struct sub *s, struct sub_act *act)
 		                s->cfg.uri, s->cfg.push, &s->text);
 		s->owe_subscribe = false;
 	} else if (s->owe_ack) {
-		frame_ack(&held->pos, s->below, s->n_below, &s->text);
-		s->owe_ack = false;
+		frame_ack(&held->pos, !s->below_due ? NULL :
+		          s->below ? s->below : &nobody, s->n_below, &s->text);
+		s->owe_ack = s->below_due = false;
 	} else if (s->owe_alive) {
 		frame_alive_at(&held->pos, "", &s->text);
 		s->owe_alive = false;
@@ -58,7 +60,8 @@ static enum rc act_fetch(struct sub *s, struct sub_act *act)
 	struct resource_name name;
 	uint64_t order;
 
-	if (s->phase != STREAM)
+	if ((s->phase != STREAM && s->phase != POLLED) || s->owe_poll ||
+	    s->poll_asked)
 		return RC_OK;
 	id = work_fetch(s->work, &act->no_cache, &act->within);
 	if (!id)
@@ -70,6 +73,13 @@ static enum rc act_fetch(struct sub *s, struct sub_act *act)
 		if (rc == RC_ENOMEM)
 			return rc;
 		uri = rc == RC_OK ? ird_uri(s->ird, id) : NULL;
+		/* It may be ahead of the order, and what was ordered be
+		 * gone since. */
+		if (!uri && s->polled &&
+		    work_ahead(s->work, s->head.pos.serial)) {
+			sub_round_again(s);
+			return RC_OK;
+		}
 		if (!uri) {
 			sub_restart(s, SUB_MISMATCH, "the IRD names no uri for "
 			            "a resource of its state");
@@ -83,6 +93,18 @@ static enum rc act_fetch(struct sub *s, struct sub_act *act)
 	act->what = SUB_FETCH;
 	s->counts.fetches++;
 	return RC_OK;
+}
+
+static void act_reopen(struct sub *s, struct sub_act *act)
+{
+	act->what = SUB_REOPEN;
+	act->reason = s->reason;
+	memcpy(act->why, s->why, sizeof(act->why));
+	act->code = s->code;
+	act->retry_after = s->retry_after;
+	s->reopened = true;
+	if (s->phase == POLLED)
+		sub_closed(s);		/* the round is over */
 }
 
 enum rc sub_next(struct sub *s, struct sub_act *act)
@@ -101,12 +123,12 @@ enum rc sub_next(struct sub *s, struct sub_act *act)
 	if (rc != RC_OK || act->what == SUB_FETCH)
 		return rc;
 	if (s->reopen && !s->reopened) {
-		s->reopened = true;
-		act->what = SUB_REOPEN;
-		act->reason = s->reason;
-		memcpy(act->why, s->why, sizeof(act->why));
-		act->code = s->code;
-		act->retry_after = s->retry_after;
+		act_reopen(s, act);
+	} else if (s->owe_poll && !s->reopen) {
+		s->owe_poll = false;
+		s->poll_asked = true;
+		act->what = SUB_POLL;
+		act->no_cache = true;
 	}
 	return RC_OK;
 }

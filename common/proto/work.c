@@ -11,7 +11,8 @@
 struct entry {
 	char id[ID_MAX + 1];
 	struct resource *res;	/* newest body at hand, or NULL */
-	uint64_t at;		/* serial that res stands at */
+	uint64_t at;		/* serial that res stands at, */
+	int64_t created;	/* by headers signed then; 0: by its leaf */
 	uint64_t changed;	/* serial at which it last changed */
 	bool wanted, asked;	/* wanted: res is not what was ordered */
 	unsigned tries, within;
@@ -190,21 +191,23 @@ enum rc work_hold(struct work *w, const struct snapshot *held)
 	return RC_OK;
 }
 
-/* When the held version is the ordered one, it changed when it did. */
+/* When the held version is the ordered one, it changed when it did, unless the
+ * order goes back to before that. */
 static uint64_t changed_at(const struct snapshot *held, const struct state *st,
                            const char *id, const struct resource *r)
 {
 	long i = held ? snapshot_find(held, id) : -1;
 
 	if (i >= 0 && snapshot_at(held, (size_t)i) == r &&
-	    position_same_session(&snapshot_state(held)->pos, &st->pos))
+	    position_same_session(&snapshot_state(held)->pos, &st->pos) &&
+	    snapshot_changed(held, (size_t)i) < st->pos.serial)
 		return snapshot_changed(held, (size_t)i);
 	return st->pos.serial;
 }
 
 static enum rc order_one(struct work *w, struct entry *e,
                          const struct leaf_set *l, size_t i,
-                         const struct snapshot *held)
+                         const struct snapshot *held, unsigned within)
 {
 	const char *id = l->name[i].id;
 	struct resource *r = at_hand(w, held, id, l->leaf[i]);
@@ -221,18 +224,19 @@ static enum rc order_one(struct work *w, struct entry *e,
 	if (old && old->res)
 		e->res = resource_ref(old->res);
 	e->wanted = true;
+	e->within = within < WITHIN_MAX ? within : WITHIN_MAX;
 	e->leaf = strdup(l->leaf[i]);
 	return e->leaf ? RC_OK : RC_ENOMEM;
 }
 
 enum rc work_order(struct work *w, const struct leaf_set *leaves,
-                   const struct snapshot *held)
+                   const struct snapshot *held, unsigned within)
 {
 	struct entry *e = calloc(leaves->n + 1, sizeof(*e));
 	enum rc rc = e ? stock_up(w, held) : RC_ENOMEM;
 
 	for (size_t i = 0; rc == RC_OK && i < leaves->n; i++)
-		rc = order_one(w, &e[i], leaves, i, held);
+		rc = order_one(w, &e[i], leaves, i, held, within);
 	if (rc != RC_OK) {
 		if (e)
 			entries_free(e, leaves->n);
@@ -268,6 +272,7 @@ static void settle(struct entry *e, struct resource *r, uint64_t at)
 	resource_unref(e->res);
 	e->res = r;
 	e->at = at;
+	e->created = 0;
 	e->changed = at;
 	e->wanted = e->asked = false;
 	free(e->leaf);
@@ -427,23 +432,24 @@ const char *work_asked(const struct work *w, const char *id, uint64_t *at)
 	return e->leaf;
 }
 
-enum rc work_body(struct work *w, const char *id, const char *leaf,
-                  uint64_t at, const char *body, size_t len, struct diag *d)
+enum rc work_body(struct work *w, const struct work_body *b, struct diag *d)
 {
-	struct entry *e = get(w, id);
+	struct entry *e = get(w, b->id);
 	struct resource *r = NULL;
 	struct scan *s = NULL;
 	enum rc rc;
 
 	if (!e)
 		return RC_OK;
-	rc = scan_new_bytes(body, len, d, &s);
+	rc = scan_new_bytes(b->body, b->len, d, &s);
 	if (rc == RC_OK)
-		rc = body_open(w->digest, leaf, s, e->res, &r, d);
+		rc = body_open(w->digest, b->leaf, s, e->res, &r, d);
 	scan_free(s);
-	if (rc == RC_OK)
-		settle(e, r, at);
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	settle(e, r, b->at);
+	e->created = b->created;
+	return RC_OK;
 }
 
 bool work_failed(struct work *w, const char *id)
@@ -459,20 +465,37 @@ bool work_failed(struct work *w, const char *id)
 
 /* ---- the set --------------------------------------------------------------- */
 
-bool work_complete(const struct work *w, uint64_t serial)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (w->e[i].wanted || w->e[i].at > serial)
-			return false;
-	return w->n > 0;
-}
-
 bool work_wants(const struct work *w)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (w->e[i].wanted)
 			return true;
 	return false;
+}
+
+bool work_ahead(const struct work *w, uint64_t serial)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!w->e[i].wanted && w->e[i].at > serial)
+			return true;
+	return false;
+}
+
+bool work_denied(const struct work *w, const struct state *st)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct entry *e = &w->e[i];
+
+		if (!e->wanted && e->at > st->pos.serial && e->created &&
+		    e->created < st->created)
+			return true;
+	}
+	return false;
+}
+
+bool work_complete(const struct work *w, uint64_t serial)
+{
+	return w->n > 0 && !work_wants(w) && !work_ahead(w, serial);
 }
 
 /* The hash of the leaf that e has at serial. */

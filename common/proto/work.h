@@ -3,9 +3,10 @@
  * Each resource is here, or wanted: ordered at a position, under a leaf, and to be
  * fetched. A body that was fetched stands at the ordered position if its leaf is
  * the ordered one, else at the position of its own headers, above that one (HTTP
- * is ahead of the push channel). Changes up to a resource's position are skipped,
- * later ones apply in order. Bodies survive a new order: they are kept in stock
- * until the set has been served. Part of sub; same thread.
+ * is ahead of the push channel), or, of another session, at WORK_BEYOND. Changes up
+ * to a resource's position are skipped, later ones apply in order. Bodies survive a
+ * new order: they are kept in stock until the set has been served. Part of sub; same
+ * thread.
  */
 #ifndef ALTOCAST_PROTO_WORK_H
 #define ALTOCAST_PROTO_WORK_H
@@ -20,6 +21,7 @@
 #include "common/wire/frame.h"
 
 #define WORK_TRIES_MAX 4	/* fetches of one body, the first one too */
+#define WORK_BEYOND UINT64_MAX	/* ahead of every serial */
 
 struct work;
 
@@ -29,9 +31,10 @@ void work_free(struct work *w);				/* NULL is fine */
 /* The set is what is served, nothing is wanted; what else there was becomes
  * stock. held may be NULL: an empty set. */
 MUST_CHECK enum rc work_hold(struct work *w, const struct snapshot *held);
-/* The set is these leaves at this position; what is not at hand is wanted. */
+/* The set is these leaves at this position; what is not at hand is wanted, within
+ * so many seconds. */
 MUST_CHECK enum rc work_order(struct work *w, const struct leaf_set *leaves,
-                              const struct snapshot *held);
+                              const struct snapshot *held, unsigned within);
 /* The set has been served: the stock can go. */
 void work_served(struct work *w);
 
@@ -47,10 +50,17 @@ MUST_CHECK enum rc work_change(struct work *w, const struct change *c,
 const char *work_fetch(struct work *w, bool *again, unsigned *within);
 /* Is this body still asked for? The leaf ordered for it, else NULL. */
 const char *work_asked(const struct work *w, const char *id, uint64_t *at);
-/* A body arrived whose headers were found good: leaf and the serial it stands
- * at. RC_EDIGEST and the reader's errors: as work_failed(). */
-MUST_CHECK enum rc work_body(struct work *w, const char *id, const char *leaf,
-                             uint64_t at, const char *body, size_t len,
+/* A body that arrived, and whose headers were found good. */
+struct work_body {
+	const char *id, *leaf;
+	uint64_t at;		/* serial it stands at */
+	int64_t created;	/* of its own headers, when it stands by them; 0:
+				 * by its leaf */
+	const char *body;
+	size_t len;
+};
+/* RC_EDIGEST and the reader's errors: as work_failed(). */
+MUST_CHECK enum rc work_body(struct work *w, const struct work_body *b,
                              struct diag *d);
 /* It did not: wanted again. false: no tries are left. */
 bool work_failed(struct work *w, const char *id);
@@ -59,6 +69,11 @@ bool work_failed(struct work *w, const char *id);
 bool work_complete(const struct work *w, uint64_t serial);
 /* Is a body still to come? */
 bool work_wants(const struct work *w);
+/* Does a body stand above serial? */
+bool work_ahead(const struct work *w, uint64_t serial);
+/* Does one stand above this state by headers that are older than it? Time goes one
+ * way, so one of the two is not what was published. */
+bool work_denied(const struct work *w, const struct state *st);
 /* The root that the leaves of the set give, also of bodies that are still to
  * come. RC_EAGAIN: something here is ahead of serial. RC_ENOMEM. */
 MUST_CHECK enum rc work_root(const struct work *w, uint64_t serial,

@@ -1,5 +1,6 @@
 #include "common/service/alto_http.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "common/service/cors.h"
 #include "common/service/heavy.h"
 #include "common/service/mapreply.h"
+#include "common/service/miss.h"
 #include "common/service/refusal.h"
 #include "common/service/replies.h"
 #include "common/service/route.h"
@@ -41,6 +43,7 @@ struct alto_http {
 	struct replies *replies;
 	struct answers *answers;
 	struct heavy *heavy;
+	_Atomic(struct miss *) miss;	/* NULL: nothing is waited for */
 };
 
 /* One request on its way. A heavy one is copied, with references of its own, and
@@ -56,6 +59,7 @@ struct call {
 	uint64_t size;			/* of the answer's body */
 	bool dressed;			/* the reply has its CORS headers */
 	struct http_later *later;	/* how it is answered; NULL: at once */
+	bool waited;			/* it need not wait again */
 	char accept[LIST_MAX], coding[LIST_MAX];	/* "": not sent */
 	char caller[CALLER_TEXT_MAX + 1];
 };
@@ -115,10 +119,13 @@ static bool expired(const struct call *c)
 
 /* answering */
 
-/* All values of a header; NULL: not sent. */
+/* All values of a header; NULL: not sent. dst has them when the request has waited:
+ * it has no headers any more. */
 static const char *list(const struct call *c, const char *name,
                         char dst[LIST_MAX])
 {
+	if (c->waited)
+		return dst[0] != '\0' ? dst : NULL;
 	return http_header_list(c->rq, name, dst, LIST_MAX) > 0 ? dst : NULL;
 }
 
@@ -141,6 +148,7 @@ static struct http_reply *get_map(struct call *c)
 		return not_acceptable("accept", accept);
 	if (expired(c))
 		return out_of_date(c);
+	held[0] = '\0';			/* after waiting: the whole map */
 	w.wish.if_none_match = list(c, "If-None-Match", held);
 	w.wish.accept_encoding = list(c, "Accept-Encoding", c->coding);
 	if (strcmp(c->rq->method, "GET") == 0) {
@@ -318,6 +326,56 @@ static struct http_reply *options(const struct call *c, const char *methods)
 	return NULL;
 }
 
+/* what is not held (yet) */
+
+static struct http_reply *dispatch(struct call *c);
+
+/* Could a map stand there that is not held, or only an old one? */
+static bool is_missing(const struct call *c)
+{
+	struct route kind;
+
+	if (c->s != NULL && c->to.target != TARGET_NONE && !expired(c))
+		return false;
+	route_find(c->rq->path, NULL, NULL, &kind);
+	return kind.target == TARGET_MAP;
+}
+
+static void go_on(void *arg)
+{
+	struct call *c = arg;
+
+	c->s = slot_take(c->a->slot, &c->catalog);
+	c->now = clock_wall_s();
+	reply_later(c, dispatch(c));
+}
+
+/* true: the request is answered later, after a question upstream. */
+static bool wait_for(struct call *c)
+{
+	struct miss *m = atomic_load(&c->a->miss);
+	struct call *copy;
+
+	if (m == NULL || c->waited || !is_missing(c) || !miss_worth(m))
+		return false;
+	(void)list(c, "Accept", c->accept);
+	(void)list(c, "Accept-Encoding", c->coding);
+	copy = malloc(sizeof(*copy));
+	if (copy != NULL)
+		c->later = http_later(c->rq);
+	if (c->later == NULL) {
+		free(copy);
+		return false;
+	}
+	*copy = *c;
+	copy->rq = http_later_request(c->later);
+	copy->s = NULL;
+	copy->catalog = NULL;
+	copy->waited = true;
+	miss_wait(m, go_on, copy);
+	return true;
+}
+
 static struct http_reply *dispatch(struct call *c)
 {
 	const char *method = c->rq->method, *methods = ALLOW_MAPS;
@@ -326,6 +384,8 @@ static struct http_reply *dispatch(struct call *c)
 	if (strcmp(c->rq->path, "*") == 0)
 		return options(c, "GET, HEAD, POST, OPTIONS");
 	route_find(c->rq->path, c->s, c->catalog, &c->to);
+	if (ok && wait_for(c))
+		return NULL;
 	if (c->to.target == TARGET_NONE)
 		return not_found(c);
 	if (c->to.target == TARGET_SERVICE) {
@@ -360,6 +420,7 @@ static struct http_reply *on_request(const struct http_request *rq, void *arg)
 	c.size = 0;
 	c.dressed = false;
 	c.later = NULL;
+	c.waited = false;
 	r = dispatch(&c);
 	if (c.later == NULL)
 		return finish(&c, r);
@@ -479,8 +540,25 @@ void alto_http_stop(struct alto_http *a)
 {
 	if (a == NULL)
 		return;
+	if (atomic_load(&a->miss) != NULL)
+		miss_close(atomic_load(&a->miss));
 	http_stop(a->http, GRACE_MS);
 	destroy(a);
+}
+
+void alto_http_ahead(struct alto_http *a, struct snapshot *s)
+{
+	replies_ahead(a->replies, s);
+}
+
+enum rc alto_http_set_identity(struct alto_http *a, struct tls_identity *id)
+{
+	return http_set_identity(a->http, id);
+}
+
+void alto_http_set_miss(struct alto_http *a, struct miss *m)
+{
+	atomic_store(&a->miss, m);
 }
 
 void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds)

@@ -3,8 +3,8 @@
  *
  * A request takes one snapshot with its catalog, and everything from them. What
  * fits no path, method, type or coding is refused in this order: 404, 405, 415,
- * 406; then 503 when what is held has expired, then the body is read. HTTP
- * threads; what would keep one of those for long is computed on a thread for
+ * 406; then 503 when what is held has expired, then the body is read. Before a GET
+ * gets 404 or 503 it may wait for a question upstream (miss.h). HTTP threads; what would keep one of those for long is computed on a thread for
  * that (heavy.h), and a client that has too much of it there already gets a 503.
  */
 #ifndef ALTOCAST_SERVICE_ALTO_HTTP_H
@@ -51,6 +51,15 @@ uint16_t alto_http_port(const struct alto_http *a);
 void alto_http_counts(const struct alto_http *a, struct http_counts *out);
 unsigned alto_http_conns(const struct alto_http *a);	/* open now */
 void alto_http_stop(struct alto_http *a);		/* NULL is fine */
+/* As http_set_identity(). Any thread. */
+MUST_CHECK enum rc alto_http_set_identity(struct alto_http *a,
+                                          struct tls_identity *id);
+/* As replies_ahead(). Loop thread. */
+void alto_http_ahead(struct alto_http *a, struct snapshot *s);
+struct miss;
+/* What is not held, or not any more, is waited for there from now on; it is closed
+ * by alto_http_stop() and freed by the caller after that. Once. */
+void alto_http_set_miss(struct alto_http *a, struct miss *m);
 /* As the publisher above says. Any thread. */
 void alto_http_set_heartbeat(struct alto_http *a, unsigned seconds);
 /* Lets go of the version before, of which maps may be large, and begins to code

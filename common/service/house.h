@@ -28,6 +28,7 @@
 #include "common/sys/mailbox.h"
 #include "common/sys/slot.h"
 
+struct house_part;
 struct loop;
 struct alto_http;
 struct admin_http;
@@ -88,6 +89,7 @@ struct house {
 	struct report report;		/* loop */
 	struct snapshot *head;		/* loop: of the last message handled */
 	char push_uri[IRD_URI_MAX + 1];	/* announced */
+	struct house_part *part;	/* of house*.c alone */
 };
 
 /* Runs a daemon until a signal ends it; returns the exit status. */
@@ -99,5 +101,16 @@ bool house_to_writer(struct house *h, struct msg *m);
 bool house_to_loop(struct house *h, struct msg *m);
 /* Loop: the same command line that `altoctl status` gives. */
 void house_status(struct ctlsock_req *req, const json_t *args, void *house);
+
+/* Loop: `altoctl drain`: {"over": seconds, 0 to 3600, default 10}. Subscribers are
+ * sent away within that time, clients are served until it is over; then the daemon
+ * ends by itself, with exit status 0. */
+void house_drain(struct ctlsock_req *req, const json_t *args, void *house);
+
+/* Loop, at `altoctl reload` and SIGHUP: reads certificates, keys, tokens and the
+ * setting `subscribers` again, as a whole. All good: they are exchanged, and no
+ * connection is dropped but of those who could not subscribe any more. Else all
+ * stays as it was: errors gets the reasons, a line each, as do status and log. */
+enum rc house_renew(struct house *h, struct buf *errors);
 
 #endif

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 
 #include "common/core/prefix.h"
+#include "common/service/guard.h"
+#include "common/sys/confine.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
@@ -16,10 +18,13 @@
 #define ORIGIN_MAX 512		/* a longer one is cut where it is shown */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-static bool has_tokens(const struct conf *c)
+bool options_proofs(const struct conf *c)
 {
+	if (conf_get_str(c, "push.tls.client-ca"))
+		return true;
 	for (size_t i = 0; i < conf_list_count(c, "subscribers"); i++)
-		if (conf_list_is_set(c, "subscribers", i, "token-file"))
+		if (conf_list_str(c, "subscribers", i, "token-file") ||
+		    conf_list_str(c, "subscribers", i, "certificate"))
 			return true;
 	return false;
 }
@@ -223,11 +228,124 @@ static void check_http(const struct conf *c, struct buf *errors)
 		           "given");
 }
 
+/* ---- who is who ------------------------------------------------------------ */
+
+static const char *of_group(const struct conf *c, const char *group,
+                            const char *name)
+{
+	char full[CONF_NAME_MAX];
+
+	conf_row_name(group, name, full, sizeof(full));
+	return conf_get_str(c, full);
+}
+
+enum rc options_identity(const struct conf *c, const char *group,
+                         struct tls_identity **out, struct diag *d)
+{
+	struct tls_files files = {
+		.certificate = of_group(c, group, "certificate"),
+		.key = of_group(c, group, "key"),
+		.client_ca = strcmp(group, "push.tls") == 0 ?
+		             of_group(c, group, "client-ca") : NULL,
+	};
+
+	if (files.certificate)
+		return tls_identity_load(&files, out, d);
+	*out = NULL;
+	return RC_OK;
+}
+
+static void check_identity(const struct conf *c, const char *group,
+                           struct buf *errors)
+{
+	bool certificate = of_group(c, group, "certificate") != NULL;
+	bool key = of_group(c, group, "key") != NULL;
+	struct tls_identity *id = NULL;
+	struct buf text = BUF_INIT(1024);
+	char name[CONF_NAME_MAX];
+	struct diag d = { 0 };
+	enum rc rc = RC_OK;
+
+	conf_row_name(group, "certificate", name, sizeof(name));
+	if (certificate != key)
+		conf_blame(c, errors, "", -1, name, "%s.certificate and %s.key "
+		           "go together: set %s too", group, group,
+		           key ? "the certificate" : "the key");
+	else
+		rc = options_identity(c, group, &id, &d);
+	if (rc != RC_OK) {
+		diag_print(&d, &text);
+		conf_blame(c, errors, "", -1, name, "%s", text.len ?
+		           buf_str(&text) : rc_text(rc));
+	}
+	tls_identity_unref(id);
+	buf_free(&text);
+}
+
+static void check_push(const struct conf *c, struct buf *errors)
+{
+	const char *uri = conf_get_str(c, "push.public-uri");
+	bool tls = conf_get_str(c, "push.tls.certificate") != NULL;
+	struct conf_listen push;
+
+	if (conf_get_str(c, "push.tls.client-ca") && !tls)
+		conf_blame(c, errors, "", -1, "push.tls.client-ca", "without "
+		           "push.tls.certificate nobody is asked for one");
+	if (uri && tls && strncmp(uri, "wss://", 6) != 0)
+		conf_blame(c, errors, "", -1, "push.public-uri", "\"%s\": with "
+		           "push.tls subscribers need a wss:// URI", uri);
+	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
+		return;
+	if (push.wildcard && !uri)
+		conf_blame(c, errors, "", -1, "push.listen", "a wildcard "
+		           "address cannot be announced: set push.public-uri "
+		           "to the ws:// or wss:// URI subscribers use");
+	if (!push.loopback && !conf_get_bool(c, "push.anonymous") &&
+	    !options_proofs(c))
+		conf_blame(c, errors, "", -1, "push.listen", "not on loopback: "
+		           "list subscribers with a token-file or a "
+		           "certificate, or set push.tls.client-ca, or say "
+		           "push.anonymous = true");
+}
+
+static void check_account(const struct conf *c, struct buf *errors)
+{
+	const char *user = conf_get_str(c, "user");
+	const char *group = conf_get_str(c, "group");
+	struct confine_who who;
+	struct diag d = { 0 };
+
+	if (group && !user)
+		conf_blame(c, errors, "", -1, "group", "without user it has no "
+		           "use");
+	else if (user && confine_who(user, group, &who, &d) != RC_OK)
+		conf_blame(c, errors, "", -1, "user", "%s", d.text);
+}
+
+static bool has_tokens(const struct conf *c)
+{
+	for (size_t i = 0; i < conf_list_count(c, "subscribers"); i++)
+		if (conf_list_is_set(c, "subscribers", i, "token-file"))
+			return true;
+	return false;
+}
+
+void options_warnings(const struct conf *c, struct buf *lines)
+{
+	struct conf_listen push;
+
+	if (conf_get_listen(c, "push.listen", &push) == RC_OK &&
+	    !push.loopback && has_tokens(c) &&
+	    !conf_get_str(c, "push.tls.certificate"))
+		conf_blame(c, lines, "", -1, "push.listen", "tokens travel in "
+		           "the clear: set push.tls, or have something in "
+		           "front of it that speaks TLS");
+}
+
 void options_check(const struct conf *c, struct buf *errors)
 {
 	const char *level = conf_get_str(c, "log");
 	enum log_level known;
-	struct conf_listen push;
 
 	if (level && log_level_parse(level, &known) != RC_OK)
 		conf_blame(c, errors, "", -1, "log", "\"%s\" is not known: "
@@ -236,19 +354,14 @@ void options_check(const struct conf *c, struct buf *errors)
 	check_listeners(c, errors);
 	check_paths(c, errors);
 	check_http(c, errors);
-	options_check_tokens(c, "subscribers", errors);
-	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
-		return;
-	if (push.wildcard && !conf_get_str(c, "push.public-uri"))
-		conf_blame(c, errors, "", -1, "push.listen", "a wildcard "
-		           "address cannot be announced: set push.public-uri "
-		           "to the ws:// or wss:// URI subscribers use");
-	if (!push.loopback && !conf_get_bool(c, "push.anonymous") &&
-	    !has_tokens(c))
-		conf_blame(c, errors, "", -1, "push.listen", "not on loopback: "
-		           "list subscribers with a token-file, or say "
-		           "push.anonymous = true");
+	check_account(c, errors);
+	check_identity(c, "http.tls", errors);
+	check_identity(c, "push.tls", errors);
+	check_push(c, errors);
+	guard_check(c, errors);
 }
+
+/* ---- the command line ------------------------------------------------------ */
 
 static bool load_conf(const struct conf_table *table, const char *path,
                       struct conf **conf)
@@ -275,6 +388,27 @@ static void usage(FILE *to, const char *program, const char *path)
 	        "  -h, --help         print this, and exit\n"
 	        "It stays in the foreground and logs to stderr.\n",
 	        program, path);
+}
+
+/* What --show-config and --check say of settings that are good. */
+static void tell(const struct conf *c, const char *path, bool show)
+{
+	struct buf text = BUF_INIT(ERRORS_MAX);
+	const char *s;
+
+	if (show) {
+		conf_show(c, &text);
+		fputs(buf_str(&text), stdout);
+	} else {
+		options_warnings(c, &text);
+		s = buf_str(&text);
+		for (size_t n; *s; s += n + 1) {
+			n = strcspn(s, "\n");
+			fprintf(stderr, "warning: %.*s\n", (int)n, s);
+		}
+		printf("%s: ok\n", path);
+	}
+	buf_free(&text);
 }
 
 bool options_read(int argc, char **argv, const char *program,
@@ -326,12 +460,7 @@ bool options_read(int argc, char **argv, const char *program,
 	}
 	if (todo == 0)
 		return true;
-	if (todo == 's')
-		conf_show(*conf, &text);
-	else
-		buf_printf(&text, "%s: ok\n", path);
-	fputs(buf_str(&text), stdout);
-	buf_free(&text);
+	tell(*conf, path, todo == 's');
 	conf_free(*conf);
 	return false;
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #include "common/base/buf.h"
+#include "common/base/diag.h"
+#include "common/net/tls.h"
 #include "common/sys/conf.h"
 
 /* Rows that both tables of settings have; the ports are theirs. */
@@ -14,6 +16,10 @@
 	  "directory for journal and key; made if missing" }, \
 	{ "", "log", CONF_STRING, "info", 0, 0, CONF_RESTART, \
 	  "least level that is logged: error, warn, info or debug" }, \
+	{ "", "user", CONF_STRING, NULL, 1, 32, CONF_RESTART, \
+	  "account to run as when root starts it" }, \
+	{ "", "group", CONF_STRING, NULL, 1, 32, CONF_RESTART, \
+	  "group to run as then; default: the account's own" }, \
 	{ "http", "listen", CONF_LISTEN, http_listen, 0, 0, CONF_RESTART, \
 	  "where ALTO clients connect; port 0 takes a free one" }, \
 	{ "http", "threads", CONF_INT, "2", 1, 64, CONF_RESTART, \
@@ -42,6 +48,11 @@
 	  "address is taken" }, \
 	{ "http", "forwarded-header", CONF_STRING, "X-Forwarded-For", 0, 0, \
 	  CONF_RESTART, "where they say it: X-Forwarded-For or Forwarded" }, \
+	{ "http.tls", "certificate", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "certificate for clients, PEM, followed by its chain; without it " \
+	  "they are served in plain HTTP" }, \
+	{ "http.tls", "key", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "its private key, PEM" }, \
 	{ "push", "listen", CONF_LISTEN, push_listen, 0, 0, CONF_RESTART, \
 	  "where subscribers connect (WebSocket); port 0 takes a free one" }, \
 	{ "push", "public-uri", CONF_URI, NULL, 0, 0, CONF_RESTART, \
@@ -53,18 +64,32 @@
 	  "subscribers at once, in all" }, \
 	{ "push", "connections-per-address", CONF_INT, "64", 1, 1000000, \
 	  CONF_RESTART, "subscribers at once from one address" }, \
+	{ "push", "handshakes", CONF_INT, "256", 1, 1000000, CONF_RESTART, \
+	  "connections at once that are not subscribers yet" }, \
 	{ "push", "message", CONF_SIZE, "64M", 1048576, 1073741824, \
 	  CONF_RESTART, "largest update that travels as a message; more is " \
 	  "ordered as a pull" }, \
 	{ "push", "slow", CONF_SECONDS, "30", 1, 3600, CONF_RESTART, \
 	  "a subscriber that takes nothing for so long is closed" }, \
-	{ "", "subscribers", CONF_LIST, NULL, 0, 10000, CONF_RESTART, \
+	{ "push.tls", "certificate", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "certificate for subscribers, PEM, followed by its chain; without " \
+	  "it they are served in the clear" }, \
+	{ "push.tls", "key", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "its private key, PEM" }, \
+	{ "push.tls", "client-ca", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "authorities, PEM: a certificate that leads to one proves the name " \
+	  "in it" }, \
+	{ "", "subscribers", CONF_LIST, NULL, 0, 10000, CONF_LIVE, \
 	  "proxies that may subscribe" }, \
-	{ "subscribers", "name", CONF_STRING, NULL, 1, 64, CONF_REQUIRED, \
+	{ "subscribers", "name", CONF_STRING, NULL, 1, 64, \
+	  CONF_REQUIRED | CONF_LIVE, \
 	  "the name it subscribes under" }, \
-	{ "subscribers", "token-file", CONF_PATH, NULL, 0, 0, CONF_SECRET, \
-	  "file with the bearer token it must show" }, \
-	{ "subscribers", "uris", CONF_URIS, NULL, 0, 16, CONF_RESTART, \
+	{ "subscribers", "token-file", CONF_PATH, NULL, 0, 0, \
+	  CONF_SECRET | CONF_LIVE, \
+	  "file with the bearer tokens it may show, one a line" }, \
+	{ "subscribers", "certificate", CONF_PATH, NULL, 0, 0, CONF_LIVE, \
+	  "certificates it may show, PEM" }, \
+	{ "subscribers", "uris", CONF_URIS, NULL, 0, 16, CONF_LIVE, \
 	  "URIs it may announce as its own" }, \
 	{ "history", "count", CONF_INT, "1000", 1, 1000000, CONF_RESTART, \
 	  "updates kept for subscribers that are behind" }, \
@@ -78,9 +103,20 @@
 /* Rules between these settings: for the check of both tables. */
 void options_check(const struct conf *c, struct buf *errors);
 
+/* What is allowed and still not wise: lines as of errors. */
+void options_warnings(const struct conf *c, struct buf *lines);
+
+/* Can a subscriber prove who he is? Else, on loopback, anybody is one. */
+bool options_proofs(const struct conf *c);
+
 /* That each token-file of a list holds a token and nobody else can read it. */
 void options_check_tokens(const struct conf *c, const char *list,
                           struct buf *errors);
+
+/* The identity of a listener, "http.tls" or "push.tls"; *out NULL: it has none.
+ * d names the file to blame. */
+MUST_CHECK enum rc options_identity(const struct conf *c, const char *group,
+                                    struct tls_identity **out, struct diag *d);
 
 /* The command line of both daemons: --config, --check, --show-config, --sample,
  * --version, --help. true: go on with *conf; false: done, exit with *status. */

@@ -22,7 +22,11 @@ struct job {
 	size_t max_body;
 	unsigned timeout_ms;
 	char id[65];
-	char *url, *authorization, *if_none_match;	/* two may be NULL */
+	/* All but url may be NULL. */
+	char *url, *authorization, *if_none_match;
+	char *ca_file, *pin, *certificate, *key;
+	struct pull_result *result;	/* made before, so that the asker hears
+					 * of the end whatever happens */
 	void (*done)(struct pull_result *r, void *arg);
 	void *arg;
 };
@@ -45,6 +49,11 @@ static void job_free(struct job *j)
 	free(j->url);
 	free(j->authorization);
 	free(j->if_none_match);
+	free(j->ca_file);
+	free(j->pin);
+	free(j->certificate);
+	free(j->key);
+	free(j->result);
 	free(j);
 }
 
@@ -92,16 +101,15 @@ static void do_job(struct pull *p, struct job *j)
 		.if_none_match = j->if_none_match,
 		.cache_control = j->no_cache ? "no-cache" : NULL,
 		.authorization = j->authorization,
+		.tls = { .ca_file = j->ca_file, .pin = j->pin,
+		         .certificate = j->certificate, .key = j->key },
 		.max_body = j->max_body,
 		.timeout_ms = j->timeout_ms,
 		.stop = &p->stop,
 	};
-	struct pull_result *r = calloc(1, sizeof(*r));
+	struct pull_result *r = j->result;
 
-	/* Without memory for the answer nobody can be told; the asker has a
-	 * timeout of his own. */
-	if (!r)
-		return;
+	j->result = NULL;
 	r->ticket = j->ticket;
 	r->kind = j->kind;
 	memcpy(r->id, j->id, sizeof(r->id));
@@ -124,7 +132,6 @@ static void *run(void *arg)
 enum rc pull_new(const struct pull_options *opt, struct pull **out)
 {
 	struct httpc_options ho = {
-		.ca_file = opt->ca_file,
 		.user_agent = opt->user_agent,
 		.low_speed = LOW_SPEED,
 		.low_speed_s = LOW_SPEED_S,
@@ -204,7 +211,12 @@ static struct job *job_new(const struct pull_request *rq)
 	j->url = copy(rq->url, &failed);
 	j->authorization = copy(rq->authorization, &failed);
 	j->if_none_match = copy(rq->if_none_match, &failed);
-	if (failed) {
+	j->ca_file = copy(rq->tls.ca_file, &failed);
+	j->pin = copy(rq->tls.pin, &failed);
+	j->certificate = copy(rq->tls.certificate, &failed);
+	j->key = copy(rq->tls.key, &failed);
+	j->result = calloc(1, sizeof(*j->result));
+	if (failed || !j->result) {
 		job_free(j);
 		return NULL;
 	}

@@ -2,7 +2,7 @@
  *
  * Requests are done one after the other, in order of their time. The outcome is
  * told by a callback on the pull thread, which should do no more than post it to
- * a mailbox.
+ * a mailbox; it comes for each request that was taken, unless pull_free() is first.
  */
 #ifndef ALTOCAST_SERVICE_PULL_H
 #define ALTOCAST_SERVICE_PULL_H
@@ -20,7 +20,6 @@
 struct pull;
 
 struct pull_options {
-	const char *ca_file;		/* NULL: the system's */
 	const char *user_agent;
 };
 
@@ -40,6 +39,7 @@ struct pull_request {
 	bool no_cache;
 	const char *authorization;	/* or NULL */
 	const char *if_none_match;	/* or NULL */
+	struct tls_trust tls;		/* for https */
 	size_t max_body;
 	unsigned timeout_ms;
 	unsigned within_ms;		/* start at a random time in here */

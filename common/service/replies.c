@@ -21,6 +21,9 @@
 #include "common/service/mapreply.h"
 #include "common/service/version.h"
 
+/* Of "gzip, zstd", which httpc.c sends. */
+#define AHEAD (1u << CODING_ZSTD)
+
 /* What the coder is at; its thread's own. */
 struct coding_work {
 	struct snapshot *s;
@@ -37,6 +40,7 @@ struct replies {
 	struct status *status;
 	struct coder *coder;
 	struct coding_work work;
+	struct snapshot *ordered;	/* under lock: to be coded ahead, or NULL */
 	char push_uri[2048];
 };
 
@@ -298,12 +302,37 @@ static void drop_work(struct coding_work *w)
 	w->in = NULL;
 }
 
+/* An order may name a version that nobody has asked for, or one that is past. */
+static void want_ahead(struct replies *all, struct snapshot *s)
+{
+	struct version *old = NULL;
+
+	pthread_mutex_lock(&all->build);
+	if (all->now == NULL ||
+	    position_cmp(&snapshot_state(all->now->s)->pos,
+	                 &snapshot_state(s)->pos) < 0)
+		(void)renew_version(all, s, &old);
+	pthread_mutex_lock(&all->lock);
+	if (all->now != NULL)
+		version_want(all->now, AHEAD);
+	unlock_all(all);
+	version_free(old);
+	snapshot_unref(s);
+}
+
 static bool next_work(void *arg, struct coder_job *job)
 {
 	struct replies *all = arg;
 	struct coding_work *w = &all->work;
+	struct snapshot *ordered;
 	bool found;
 
+	pthread_mutex_lock(&all->lock);
+	ordered = all->ordered;
+	all->ordered = NULL;
+	pthread_mutex_unlock(&all->lock);
+	if (ordered != NULL)
+		want_ahead(all, ordered);
 	pthread_mutex_lock(&all->lock);
 	found = all->now != NULL && find_work(all->now, w);
 	pthread_mutex_unlock(&all->lock);
@@ -392,6 +421,7 @@ void replies_free(struct replies *all)
 	if (all == NULL)
 		return;
 	coder_stop(all->coder);
+	snapshot_unref(all->ordered);
 	version_free(all->now);
 	pthread_mutex_destroy(&all->lock);
 	pthread_mutex_destroy(&all->build);
@@ -406,6 +436,19 @@ void replies_set_heartbeat(struct replies *all, unsigned seconds)
 unsigned replies_heartbeat(const struct replies *all)
 {
 	return all->heartbeat;
+}
+
+/* Left to the coder's thread, so that the caller waits for nobody. */
+void replies_ahead(struct replies *all, struct snapshot *s)
+{
+	struct snapshot *old;
+
+	pthread_mutex_lock(&all->lock);
+	old = all->ordered;
+	all->ordered = snapshot_ref(s);
+	pthread_mutex_unlock(&all->lock);
+	snapshot_unref(old);
+	coder_wake(all->coder);
 }
 
 /* While a request makes replies there is traffic, and one soon after will see

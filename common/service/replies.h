@@ -6,9 +6,9 @@
  * state. Bodies that did not change are carried over to the next version.
  *
  * gzip and zstd are made by a thread of its own: for a resource that somebody
- * asked for so, and from then on for each of its versions; identity is served
- * until they are ready, and instead of them when they would not be smaller or the
- * body is over CODINGS_BODY_MAX. Any thread may call.
+ * asked for so, or that many are about to ask for, and from then on for each of its
+ * versions; identity is served until they are ready, and instead of them when they
+ * would not be smaller or the body is over CODINGS_BODY_MAX. Any thread may call.
  */
 #ifndef ALTOCAST_SERVICE_REPLIES_H
 #define ALTOCAST_SERVICE_REPLIES_H
@@ -57,6 +57,10 @@ struct http_reply *replies_get(struct replies *all, struct replies_want *w);
 
 /* Lets go of the version before s, if one was asked for at all. */
 void replies_turn(struct replies *all, struct snapshot *s);
+
+/* Proxies have been ordered to fetch what s holds: it is coded before they come, as
+ * their client likes it best, and so are the versions that follow. */
+void replies_ahead(struct replies *all, struct snapshot *s);
 
 void replies_set_heartbeat(struct replies *all, unsigned seconds);
 unsigned replies_heartbeat(const struct replies *all);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/core/vtag.h"
+#include "common/net/tls.h"
 #include "common/service/alto_http.h"
 #include "common/service/member.h"
 #include "common/service/report_sub.h"
@@ -86,6 +87,27 @@ static void put_head(const struct report *r, int64_t now, struct buf *b)
 	member_str(b, "key", st->key);
 }
 
+/* What its writer has in hand: a server's next key, reloads that wait. */
+static void put_plans(const struct report *r, uint64_t mono_ms, struct buf *b)
+{
+	struct status_next_key k;
+	uint64_t due_ms;
+	unsigned n = status_get_deferred(r->status, &due_ms);
+
+	status_get_next_key(r->status, &k);
+	if (k.id[0]) {
+		member_str(b, "next-key", k.id);
+		member_int(b, "next-key-from", k.from);
+	}
+	if (n > 0) {
+		member_begin(b, "deferred", '{');
+		member_count(b, "reloads", n);
+		member_count(b, "seconds", due_ms > mono_ms ?
+		             (due_ms - mono_ms + 999) / 1000 : 0);
+		buf_putc(b, '}');
+	}
+}
+
 static void put_log(const struct push *p, struct buf *b)
 {
 	size_t count, bytes;
@@ -114,6 +136,32 @@ static void put_clients(const struct alto_http *a, struct buf *b)
 	member_count(b, "too-large", c.too_large);
 	member_count(b, "malformed", c.malformed);
 	member_count(b, "shed", c.shed);
+	buf_putc(b, '}');
+}
+
+static void put_certificate(const char *listener,
+                            const struct tls_identity *id, struct buf *b)
+{
+	if (!id)
+		return;
+	member_begin(b, NULL, '{');
+	member_str(b, "listener", listener);
+	member_str(b, "subject", tls_identity_subject(id));
+	member_str(b, "sha-256", tls_identity_print(id));
+	member_int(b, "expires", tls_identity_expires(id));
+	buf_putc(b, '}');
+}
+
+/* Handshakes that led to nothing: why, and how many. */
+static void put_refusals(struct status *st, struct buf *b)
+{
+	const char *reason[STATUS_REASONS];
+	uint64_t count[STATUS_REASONS];
+	size_t n = status_refusals(st, reason, count);
+
+	member_begin(b, "refused", '{');
+	for (size_t i = 0; i < n; i++)
+		member_count(b, reason[i], count[i]);
 	buf_putc(b, '}');
 }
 
@@ -238,11 +286,11 @@ static void put_subscriber(const struct push_info *i, void *arg)
 
 static void put_upstream(const struct status_upstream *u, struct buf *b)
 {
-	member_begin(b, "upstreams", '[');
 	member_begin(b, NULL, '{');
 	member_str(b, "directory", u->directory);
 	member_some(b, "push", u->push);
 	member_str(b, "mode", u->mode);
+	member_bool(b, "chosen", !u->spare);
 	member_str(b, "phase", u->phase);
 	member_int(b, "since", u->since);
 	member_some(b, "trouble", u->trouble);
@@ -252,12 +300,31 @@ static void put_upstream(const struct status_upstream *u, struct buf *b)
 	member_count(b, "fetches", u->counts.fetches);
 	member_count(b, "published", u->counts.published);
 	member_count(b, "forks", u->counts.forks);
+	member_count(b, "polls", u->polls);
+	member_count(b, "unchanged", u->unchanged);
+	member_count(b, "probes", u->probes);
+	member_count(b, "failures", u->failures);
+	if (u->timed)
+		member_int(b, "clock-offset-ms", u->clock_ms);
 	member_begin(b, "reopened", '{');
 	for (int i = 0; i < SUB_REASONS; i++)
 		if (u->counts.reopened[i] > 0)
 			member_count(b, sub_reason_text((enum sub_reason)i),
 			             u->counts.reopened[i]);
-	buf_puts(b, "}}]");
+	buf_puts(b, "}}");
+}
+
+static void put_upstreams(struct status *st, struct buf *b)
+{
+	struct status_upstream u[STATUS_UPSTREAMS];
+	size_t n = status_get_upstreams(st, u);
+
+	if (n == 0)
+		return;
+	member_begin(b, "upstreams", '[');
+	for (size_t i = 0; i < n; i++)
+		put_upstream(&u[i], b);
+	buf_putc(b, ']');
 }
 
 static void put_troubles(struct status *st, struct buf *b)
@@ -289,7 +356,6 @@ void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
                    struct buf *dst)
 {
 	struct each_sub e = { r, mono_ms, dst };
-	struct status_upstream u;
 
 	buf_putc(dst, '{');
 	member_str(dst, "role", r->role);
@@ -299,8 +365,13 @@ void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
 	member_some(dst, "push", r->push);
 	member_some(dst, "admin", r->admin);
 	buf_putc(dst, '}');
+	member_begin(dst, "certificates", '[');
+	put_certificate("http", r->http_tls, dst);
+	put_certificate("push", r->push_tls, dst);
+	buf_putc(dst, ']');
 	if (r->head)
 		put_head(r, now, dst);
+	put_plans(r, mono_ms, dst);
 	member_count(dst, "heartbeat", r->heartbeat);
 	member_count(dst, "snapshots-alive", snapshots_alive());
 	if (r->subscribers)
@@ -313,8 +384,8 @@ void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
 		push_each(r->subscribers, put_subscriber, &e);
 		buf_putc(dst, ']');
 	}
-	if (status_get_upstream(r->status, &u))
-		put_upstream(&u, dst);
+	put_upstreams(r->status, dst);
+	put_refusals(r->status, dst);
 	put_troubles(r->status, dst);
 	put_counters(r->status, dst);
 	buf_putc(dst, '}');

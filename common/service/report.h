@@ -14,12 +14,15 @@
 #include "common/service/status.h"
 
 struct alto_http;
+struct tls_identity;
 
 struct report {
 	const char *role;		/* "server", "proxy" */
 	const char *version;
 	/* Listeners, as URIs; "" none. */
 	char http[256], push[IRD_URI_MAX + 1], admin[256];
+	/* What the listeners show, lent; NULL: plain. */
+	const struct tls_identity *http_tls, *push_tls;
 	struct snapshot *head;		/* of the last message, or NULL */
 	size_t *entities;		/* for each resource of head, 0 if it is
 					 * no property map; NULL: not counted */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/core/vtag.h"
+#include "common/net/tls.h"
 #include "common/service/alto_http.h"
 #include "common/service/report_sub.h"
 #include "common/wire/media.h"
@@ -281,10 +282,50 @@ static void client_metrics(const struct alto_http *a, struct buf *b)
 	        "of date", (double)c.shed);
 }
 
+/* The one in use, with what was counted over all: a counter never goes down. */
+static bool all_upstreams(struct status *st, struct status_upstream *sum)
+{
+	struct status_upstream u[STATUS_UPSTREAMS];
+	size_t n = status_get_upstreams(st, u);
+
+	if (!status_get_upstream(st, sum))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct sub_counts *c = &u[i].counts;
+
+		if (!u[i].spare)
+			continue;
+		sum->counts.updates += c->updates;
+		sum->counts.refused += c->refused;
+		sum->counts.heartbeats += c->heartbeats;
+		sum->counts.fetches += c->fetches;
+		sum->counts.published += c->published;
+		sum->counts.forks += c->forks;
+		for (int k = 0; k < SUB_REASONS; k++)
+			sum->counts.reopened[k] += c->reopened[k];
+		sum->polls += u[i].polls;
+		sum->unchanged += u[i].unchanged;
+		sum->probes += u[i].probes;
+		sum->failures += u[i].failures;
+	}
+	return true;
+}
+
 static void upstream_metrics(const struct status_upstream *u, struct buf *b)
 {
 	static const char reopened[] = "alto_reopened_total";
 
+	if (u->timed)
+		gauge(b, "alto_clock_offset_seconds", "The upstream's clock "
+		      "less our own", (double)u->clock_ms / 1000);
+	counter(b, "alto_upstream_polls_total", "State documents asked for",
+	        (double)u->polls);
+	counter(b, "alto_upstream_unchanged_total", "Of these, not modified",
+	        (double)u->unchanged);
+	counter(b, "alto_upstream_probes_total", "Looks at an upstream while "
+	        "another is in use", (double)u->probes);
+	counter(b, "alto_upstream_failures_total", "Times an upstream had to "
+	        "be tried anew, or was left", (double)u->failures);
 	gauge(b, "alto_upstream_current", "1: what is served is the upstream's "
 	      "newest", strcmp(u->phase, "current") == 0);
 	gauge(b, "alto_upstream_phase_since_timestamp_seconds",
@@ -308,6 +349,32 @@ static void upstream_metrics(const struct status_upstream *u, struct buf *b)
 		labelled(b, reopened, "reason",
 		         sub_reason_text((enum sub_reason)i),
 		         (double)u->counts.reopened[i]);
+}
+
+static void certificate_metrics(const struct report *r, struct buf *b)
+{
+	static const char name[] = "alto_cert_expiry_timestamp_seconds";
+
+	metric(b, name, "gauge", "When the certificate of a listener expires");
+	if (r->http_tls)
+		labelled(b, name, "listener", "http",
+		         (double)tls_identity_expires(r->http_tls));
+	if (r->push_tls)
+		labelled(b, name, "listener", "push",
+		         (double)tls_identity_expires(r->push_tls));
+}
+
+static void refusal_metrics(struct status *st, struct buf *b)
+{
+	static const char name[] = "alto_subscribers_refused_total";
+	const char *reason[STATUS_REASONS];
+	uint64_t count[STATUS_REASONS];
+	size_t n = status_refusals(st, reason, count);
+
+	metric(b, name, "counter", "Subscribers turned away before they were "
+	       "connected");
+	for (size_t i = 0; i < n; i++)
+		labelled(b, name, "reason", reason[i], (double)count[i]);
 }
 
 static void close_metrics(struct status *st, struct buf *b)
@@ -367,8 +434,10 @@ void report_metrics(const struct report *r, int64_t now, uint64_t mono_ms,
 		subscriber_metrics(r, mono_ms, dst);
 	if (r->clients)
 		client_metrics(r->clients, dst);
-	if (status_get_upstream(r->status, &u))
+	if (all_upstreams(r->status, &u))
 		upstream_metrics(&u, dst);
+	certificate_metrics(r, dst);
+	refusal_metrics(r->status, dst);
 	close_metrics(r->status, dst);
 	trouble_metrics(r->status, dst);
 	counter_metrics(r->status, dst);

@@ -7,17 +7,25 @@
 
 #define OTHER "other"		/* all reasons for which there was no room */
 
+/* By reason: static texts. */
+struct tally {
+	size_t n;
+	const char *reason[STATUS_REASONS];
+	uint64_t count[STATUS_REASONS];
+};
+
 struct status {
 	atomic_uint_fast64_t counter[STATUS_COUNTERS_N];
 	atomic_uint_fast64_t subscribers;
 	pthread_mutex_t lock;		/* of what follows */
 	size_t n_troubles;
 	struct status_trouble trouble[STATUS_TOPICS];	/* oldest first */
-	bool has_upstream;
-	struct status_upstream upstream;
-	size_t n_reasons;
-	const char *reason[STATUS_REASONS];
-	uint64_t closed[STATUS_REASONS];
+	size_t n_upstreams;
+	struct status_upstream upstream[STATUS_UPSTREAMS];
+	struct tally closes, refusals;
+	struct status_next_key next_key;
+	unsigned deferred;
+	uint64_t deferred_due_ms;
 };
 
 static const char *const names[] = {
@@ -144,24 +152,79 @@ size_t status_troubles(struct status *st,
 	return n;
 }
 
+void status_set_upstreams(struct status *st, const struct status_upstream *u,
+                          size_t n)
+{
+	if (n > STATUS_UPSTREAMS)
+		n = STATUS_UPSTREAMS;
+	pthread_mutex_lock(&st->lock);
+	memcpy(st->upstream, u, n * sizeof(*u));
+	st->n_upstreams = n;
+	pthread_mutex_unlock(&st->lock);
+}
+
 void status_set_upstream(struct status *st, const struct status_upstream *u)
 {
+	status_set_upstreams(st, u, 1);
+}
+
+size_t status_get_upstreams(struct status *st,
+                            struct status_upstream out[STATUS_UPSTREAMS])
+{
+	size_t n;
+
 	pthread_mutex_lock(&st->lock);
-	st->upstream = *u;
-	st->has_upstream = true;
+	n = st->n_upstreams;
+	memcpy(out, st->upstream, n * sizeof(out[0]));
 	pthread_mutex_unlock(&st->lock);
+	return n;
 }
 
 bool status_get_upstream(struct status *st, struct status_upstream *out)
 {
-	bool has;
+	bool found = false;
 
 	pthread_mutex_lock(&st->lock);
-	has = st->has_upstream;
-	if (has)
-		*out = st->upstream;
+	for (size_t i = 0; !found && i < st->n_upstreams; i++) {
+		found = !st->upstream[i].spare;
+		if (found)
+			*out = st->upstream[i];
+	}
 	pthread_mutex_unlock(&st->lock);
-	return has;
+	return found;
+}
+
+void status_set_next_key(struct status *st, const struct status_next_key *k)
+{
+	pthread_mutex_lock(&st->lock);
+	st->next_key = *k;
+	pthread_mutex_unlock(&st->lock);
+}
+
+void status_get_next_key(struct status *st, struct status_next_key *out)
+{
+	pthread_mutex_lock(&st->lock);
+	*out = st->next_key;
+	pthread_mutex_unlock(&st->lock);
+}
+
+void status_set_deferred(struct status *st, unsigned n, uint64_t due_ms)
+{
+	pthread_mutex_lock(&st->lock);
+	st->deferred = n;
+	st->deferred_due_ms = due_ms;
+	pthread_mutex_unlock(&st->lock);
+}
+
+unsigned status_get_deferred(struct status *st, uint64_t *due_ms)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&st->lock);
+	n = st->deferred;
+	*due_ms = st->deferred_due_ms;
+	pthread_mutex_unlock(&st->lock);
+	return n;
 }
 
 void status_set_subscribers(struct status *st, uint64_t n)
@@ -174,34 +237,57 @@ uint64_t status_subscribers(const struct status *st)
 	return atomic_load_explicit(&st->subscribers, memory_order_relaxed);
 }
 
-void status_closed(struct status *st, const char *reason)
+static void tally_add(struct status *st, struct tally *t, const char *reason)
 {
 	size_t i = 0;
 
 	pthread_mutex_lock(&st->lock);
-	while (i < st->n_reasons && strcmp(st->reason[i], reason) != 0)
+	while (i < t->n && strcmp(t->reason[i], reason) != 0)
 		i++;
 	if (i >= STATUS_REASONS - 1) {
 		i = STATUS_REASONS - 1;
 		reason = OTHER;
 	}
-	if (i >= st->n_reasons) {
-		st->reason[i] = reason;
-		st->n_reasons = i + 1;
+	if (i >= t->n) {
+		t->reason[i] = reason;
+		t->n = i + 1;
 	}
-	st->closed[i]++;
+	t->count[i]++;
 	pthread_mutex_unlock(&st->lock);
+}
+
+static size_t tally_get(struct status *st, const struct tally *t,
+                        const char *reason[STATUS_REASONS],
+                        uint64_t count[STATUS_REASONS])
+{
+	size_t n;
+
+	pthread_mutex_lock(&st->lock);
+	n = t->n;
+	memcpy(reason, t->reason, n * sizeof(reason[0]));
+	memcpy(count, t->count, n * sizeof(count[0]));
+	pthread_mutex_unlock(&st->lock);
+	return n;
+}
+
+void status_closed(struct status *st, const char *reason)
+{
+	tally_add(st, &st->closes, reason);
 }
 
 size_t status_closes(struct status *st, const char *reason[STATUS_REASONS],
                      uint64_t count[STATUS_REASONS])
 {
-	size_t n;
+	return tally_get(st, &st->closes, reason, count);
+}
 
-	pthread_mutex_lock(&st->lock);
-	n = st->n_reasons;
-	memcpy(reason, st->reason, n * sizeof(reason[0]));
-	memcpy(count, st->closed, n * sizeof(count[0]));
-	pthread_mutex_unlock(&st->lock);
-	return n;
+void status_refused(struct status *st, const char *reason)
+{
+	tally_add(st, &st->refusals, reason);
+}
+
+size_t status_refusals(struct status *st, const char *reason[STATUS_REASONS],
+                       uint64_t count[STATUS_REASONS])
+{
+	return tally_get(st, &st->refusals, reason, count);
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/net/loop.h"
 #include "common/net/ws.h"
@@ -11,14 +10,15 @@
 #include "common/wire/frame.h"
 
 #define QUEUE_MAX (4u << 20)	/* bytes of our own frames not yet written */
+#define AGAIN_MS 200
 
 struct upstream {
 	struct loop *loop;
 	struct upstream_config cfg;
 	struct ws_conn *ws;
-	uint64_t conn;			/* number of the newest connection */
-	unsigned tries;
-	struct loop_timer *pause;
+	uint64_t conn;			/* the writer's number of the newest */
+	struct loop_timer *again;
+	char why[160];			/* what the writer has yet to be told */
 	bool left;
 };
 
@@ -77,27 +77,28 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 		ws_close(c, CLOSE_RESYNC, "cannot keep up");
 }
 
+/* Without this message the writer would wait for ever; its box has room again as
+ * soon as it has read one frame, so try later. */
+static void tell_closed(struct upstream *u)
+{
+	if (!tell(u, MSG_UP_CLOSED, u->why, strlen(u->why)))
+		loop_timer_set(u->again, AGAIN_MS, 0);
+}
+
+static void on_again(void *arg)
+{
+	tell_closed(arg);
+}
+
 static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 {
 	struct upstream *u = ws_user(c);
-	char why[160];
 
 	if (!u || u->ws != c)
 		return;
 	u->ws = NULL;
-	snprintf(why, sizeof(why), "%u %s", code, reason);
-	/* Without this message the writer would wait for ever; its box has room
-	 * again as soon as it has read one frame, so try later. */
-	if (!tell(u, MSG_UP_CLOSED, why, strlen(why)))
-		upstream_pause(u, 1);
-}
-
-static void on_due(void *arg)
-{
-	struct upstream *u = arg;
-
-	if (!tell(u, MSG_UP_DUE, NULL, 0))
-		upstream_pause(u, 1);
+	snprintf(u->why, sizeof(u->why), "%u %s", code, reason);
+	tell_closed(u);
 }
 
 /* The old connection may live on for its closing handshake, but is not ours. */
@@ -122,7 +123,7 @@ enum rc upstream_new(struct loop *l, const struct upstream_config *cfg,
 		return RC_ENOMEM;
 	u->loop = l;
 	u->cfg = *cfg;
-	rc = loop_timer_new(l, on_due, u, &u->pause);
+	rc = loop_timer_new(l, on_again, u, &u->again);
 	if (rc != RC_OK) {
 		free(u);
 		return rc;
@@ -136,24 +137,24 @@ void upstream_free(struct upstream *u)
 	if (!u)
 		return;
 	let_go(u, CLOSE_GOING, close_text(CLOSE_GOING));
-	loop_timer_free(u->pause);
+	loop_timer_free(u->again);
 	free(u);
 }
 
 void upstream_leave(struct upstream *u)
 {
 	u->left = true;
-	loop_timer_stop(u->pause);
+	loop_timer_stop(u->again);
 	let_go(u, CLOSE_GOING, close_text(CLOSE_GOING));
 }
 
-enum rc upstream_connect(struct upstream *u, const char *uri,
-                         const char *authorization, struct diag *d)
+void upstream_connect(struct upstream *u, uint64_t conn,
+                      const struct upstream_target *to)
 {
 	struct ws_connect_config cfg = {
-		.uri = uri,
+		.uri = to->uri,
 		.subprotocol = FRAME_PROTOCOL,
-		.authorization = authorization,
+		.authorization = to->authorization,
 		.on = { .open = on_open, .message = on_message,
 		        .closed = on_closed, .arg = u },
 		.limits = { .max_message = u->cfg.message_max,
@@ -161,18 +162,25 @@ enum rc upstream_connect(struct upstream *u, const char *uri,
 		            .handshake_s = u->cfg.connect_s,
 		            .ping_s = u->cfg.ping_s,
 		            .dead_s = u->cfg.dead_s },
+		.tls = to->tls,
 	};
+	struct diag d = { 0 };
 	enum rc rc;
 
 	let_go(u, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
-	loop_timer_stop(u->pause);
+	loop_timer_stop(u->again);
 	if (u->left)
-		return RC_OK;
-	u->conn++;
-	rc = ws_connect(u->loop, &cfg, d, &u->ws);
-	log_debug("upstream", "connect uri=%s conn=%llu rc=%s", uri,
-	          (unsigned long long)u->conn, rc_text(rc));
-	return rc;
+		return;
+	u->conn = conn;
+	rc = ws_connect(u->loop, &cfg, &d, &u->ws);
+	log_debug("upstream", "connect uri=%s conn=%llu rc=%s", to->uri,
+	          (unsigned long long)conn, rc_text(rc));
+	if (rc == RC_OK)
+		return;
+	u->ws = NULL;
+	snprintf(u->why, sizeof(u->why), "%u %.140s", (unsigned)WS_LOST,
+	         d.text[0] ? d.text : rc_text(rc));
+	tell_closed(u);
 }
 
 void upstream_send(struct upstream *u, uint64_t conn, const char *text,
@@ -188,32 +196,4 @@ void upstream_close(struct upstream *u, uint64_t conn, int code,
 {
 	if (conn == u->conn)
 		let_go(u, code, reason);
-}
-
-void upstream_pause(struct upstream *u, unsigned retry_after_s)
-{
-	uint64_t top = u->cfg.backoff_min_ms, least = retry_after_s * 1000ull;
-	uint64_t wait = 0;
-
-	if (u->left)
-		return;
-	/* Whoever is at the other end does not decide how long we stay away. */
-	if (least > u->cfg.backoff_max_ms)
-		least = u->cfg.backoff_max_ms;
-	for (unsigned i = 0; i < u->tries && top < u->cfg.backoff_max_ms; i++)
-		top *= 2;
-	if (top > u->cfg.backoff_max_ms)
-		top = u->cfg.backoff_max_ms;
-	if (u->tries < 32)
-		u->tries++;
-	if (getrandom(&wait, sizeof(wait), 0) != (ssize_t)sizeof(wait))
-		wait = top;
-	wait = wait % (top + 1);
-	/* Asked to stay away: not all at the same moment afterwards. */
-	loop_timer_set(u->pause, least + wait, 0);
-}
-
-void upstream_good(struct upstream *u)
-{
-	u->tries = 0;
 }

@@ -137,8 +137,17 @@ enum rc version_new(struct snapshot *s, const struct version *old,
 		else if (old != NULL)
 			inherit(v, i, old);
 	}
+	if (old != NULL)
+		version_want(v, old->ahead);
 	*out = v;
 	return RC_OK;
+}
+
+void version_want(struct version *v, unsigned codings)
+{
+	v->ahead |= codings;
+	for (size_t i = 0; i < v->n - 1; i++)
+		atomic_fetch_or(&v->answer[i].wanted, codings);
 }
 
 /* laying out */

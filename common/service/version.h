@@ -43,6 +43,8 @@ struct answer {
 struct version {
 	struct snapshot *s;
 	size_t n;
+	unsigned ahead;			/* codings (bits) that every resource is
+					 * wanted in, also one that appears */
 	struct answer answer[];
 };
 
@@ -51,6 +53,9 @@ struct version {
 MUST_CHECK enum rc version_new(struct snapshot *s, const struct version *old,
                                struct version **out);
 void version_free(struct version *v);			/* NULL is fine */
+
+/* From here on every resource is wanted in these codings. */
+void version_want(struct version *v, unsigned codings);
 
 /* Makes what stays as long as the version: ETags and, unless it is read from the
  * resource, the identity body. Once. */

@@ -57,6 +57,12 @@ out:
 	return rc;
 }
 
+enum rc conf_again(const struct conf *c, struct conf **out,
+		   struct buf *errors)
+{
+	return conf_load(c->table, c->path, out, errors);
+}
+
 void conf_free(struct conf *c)
 {
 	if (!c)

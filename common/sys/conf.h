@@ -33,6 +33,9 @@ struct conf;
  * table must outlive it. */
 MUST_CHECK enum rc conf_load(const struct conf_table *t, const char *path,
 			     struct conf **out, struct buf *errors);
+/* The same file as it is now, by the same table. */
+MUST_CHECK enum rc conf_again(const struct conf *c, struct conf **out,
+			      struct buf *errors);
 void conf_free(struct conf *c);			/* NULL is fine */
 
 /* One more error, "file:line: name: ..." where name is a setting; the line of

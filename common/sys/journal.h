@@ -132,6 +132,26 @@ MUST_CHECK enum rc journal_update_trim(struct journal *j, uint64_t max_count,
 MUST_CHECK enum rc journal_update_clear(struct journal *j, uint64_t head,
 					struct diag *d);
 
+/* --- a copy, made while it is in use -------------------------------------- */
+
+/* The copy is made a piece at a time, so that publications go on in between; what
+ * they write is in it. It stands beside the journal, JOURNAL_COPY and some digits,
+ * mode 0600, and opens as a journal of its own under the name JOURNAL_FILE. */
+#define JOURNAL_COPY	"journal.copy."
+
+struct journal_copy;
+
+/* Copies that nobody took away are removed. The copy ends before its journal. */
+MUST_CHECK enum rc journal_copy_begin(struct journal *j,
+				      struct journal_copy **out,
+				      struct diag *d);
+/* RC_EAGAIN: there is more; not inside a transaction. RC_OK: whole and on disk. */
+MUST_CHECK enum rc journal_copy_step(struct journal_copy *c, struct diag *d);
+const char *journal_copy_path(const struct journal_copy *c);
+uint64_t journal_copy_bytes(const struct journal_copy *c);	/* when whole */
+/* Removes the file unless it is whole; NULL is fine. */
+void journal_copy_free(struct journal_copy *c);
+
 /* --- status -------------------------------------------------------------- */
 
 struct journal_sizes {

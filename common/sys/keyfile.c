@@ -8,6 +8,7 @@
 #include "common/sys/file.h"
 
 #define PEM_MAX 16384		/* a key has about 120 bytes */
+#define TOKENS_BYTES 4096	/* of a file with tokens */
 
 static enum rc fail(struct diag *d, const char *path, enum rc rc,
 		    const char *text)
@@ -87,35 +88,73 @@ static bool is_token(const char *s, size_t len)
 	return true;
 }
 
-enum rc keyfile_token(const char *path, char **out, struct diag *d)
+static enum rc add_token(struct keyfile_tokens *t, const char *s, size_t len,
+			 const char *path, struct diag *d)
 {
-	struct buf b = BUF_INIT(KEYFILE_TOKEN_MAX * 2);
+	if (!is_token(s, len))
+		return fail(d, path, RC_ESYNTAX, "a token is one line of 16 to "
+			    "512 printable ASCII characters without blanks");
+	if (t->n == KEYFILE_TOKENS_MAX)
+		return fail(d, path, RC_ESYNTAX, "more than 4 tokens");
+	t->text[t->n] = strndup(s, len);
+	if (!t->text[t->n])
+		return fail(d, path, RC_ENOMEM, rc_text(RC_ENOMEM));
+	t->n++;
+	return RC_OK;
+}
+
+enum rc keyfile_tokens(const char *path, struct keyfile_tokens *out,
+		       struct diag *d)
+{
+	struct buf b = BUF_INIT(TOKENS_BYTES);
+	struct keyfile_tokens t = { .n = 0 };
 	const char *s, *end;
 	enum rc rc;
-	char *token;
 
 	rc = file_read_private(path, b.max, &b, d);
-	if (rc != RC_OK)
-		goto out;
 	s = buf_str(&b);
 	end = s + b.len;
-	while (s < end && is_blank(*s))
-		s++;
-	while (s < end && is_blank(end[-1]))
-		end--;
-	if (!is_token(s, (size_t)(end - s))) {
-		rc = fail(d, path, RC_ESYNTAX, "a token is one line of 16 to "
-			  "512 printable ASCII characters without blanks");
-		goto out;
+	while (rc == RC_OK && s < end) {
+		const char *line = s, *stop = memchr(s, '\n',
+						     (size_t)(end - s));
+
+		stop = stop ? stop : end;
+		s = stop + 1;
+		while (line < stop && is_blank(*line))
+			line++;
+		while (line < stop && is_blank(stop[-1]))
+			stop--;
+		if (line < stop)
+			rc = add_token(&t, line, (size_t)(stop - line), path,
+				       d);
 	}
-	token = strndup(s, (size_t)(end - s));
-	if (!token)
-		rc = fail(d, path, RC_ENOMEM, rc_text(RC_ENOMEM));
+	if (rc == RC_OK && t.n == 0)
+		rc = add_token(&t, "", 0, path, d);	/* says what is one */
+	if (rc == RC_OK)
+		*out = t;
 	else
-		*out = token;
-out:
+		keyfile_tokens_free(&t);
 	wipe(&b);
 	return rc;
+}
+
+void keyfile_tokens_free(struct keyfile_tokens *t)
+{
+	while (t->n > 0)
+		keyfile_token_free(t->text[--t->n]);
+}
+
+enum rc keyfile_token(const char *path, char **out, struct diag *d)
+{
+	struct keyfile_tokens t;
+	enum rc rc = keyfile_tokens(path, &t, d);
+
+	if (rc != RC_OK)
+		return rc;
+	*out = t.text[0];
+	t.text[0] = NULL;
+	keyfile_tokens_free(&t);
+	return RC_OK;
 }
 
 void keyfile_token_free(char *token)

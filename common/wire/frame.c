@@ -6,6 +6,9 @@
 #include "common/wire/frame_mode.h"
 #include "common/wire/json.h"
 
+#define PULL_RATE	(64u << 20)	/* bytes a second that pulls may ask for */
+#define RATIO_USUAL	8		/* of a body to what travels of it */
+
 static const char *const modes[] = { FRAME_MODE_WORDS };
 
 const char *close_text(int code)
@@ -93,7 +96,23 @@ void frame_subscribed(const struct state *st, enum frame_mode mode,
 	buf_puts(dst, "}}");
 }
 
+unsigned frame_within(uint64_t bytes, uint64_t readers)
+{
+	uint64_t coded = bytes / RATIO_USUAL;
+
+	if (readers && coded > UINT64_MAX / readers)
+		return FRAME_WITHIN_MAX;
+	coded = coded * readers / PULL_RATE;
+	return coded < FRAME_WITHIN_MAX ? (unsigned)coded : FRAME_WITHIN_MAX;
+}
+
 enum rc frame_snapshot(const struct snapshot *s, struct buf *dst)
+{
+	return frame_snapshot_within(s, 0, dst);
+}
+
+enum rc frame_snapshot_within(const struct snapshot *s, unsigned within,
+                              struct buf *dst)
 {
 	size_t n = snapshot_count(s);
 
@@ -105,6 +124,8 @@ enum rc frame_snapshot(const struct snapshot *s, struct buf *dst)
 	}
 	buf_puts(dst, "],\"state\":");
 	state_print(snapshot_state(s), dst);
+	if (within)
+		buf_printf(dst, ",\"within\":%u", within);
 	buf_puts(dst, "}}");
 	return buf_rc(dst);
 }
@@ -124,10 +145,10 @@ void frame_ack(const struct position *pos, const struct frame_below *below,
 	size_t start = dst->len;
 
 	buf_puts(dst, "{\"ack\":{");
-	if (n_below)
+	if (below)
 		buf_puts(dst, "\"below\":[");
-	for (size_t i = 0; i < n_below && dst->len - start < FRAME_ACK_MAX;
-	     i++) {
+	for (size_t i = 0; below && i < n_below &&
+	     dst->len - start < FRAME_ACK_MAX; i++) {
 		buf_puts(dst, i ? ",{\"name\":" : "{\"name\":");
 		put(dst, below[i].name);
 		put_below_uri(dst, "push", below[i].push, start);
@@ -136,7 +157,7 @@ void frame_ack(const struct position *pos, const struct frame_below *below,
 		put_below_uri(dst, "uri", below[i].uri, start);
 		buf_putc(dst, '}');
 	}
-	if (n_below)
+	if (below)
 		buf_puts(dst, "],");
 	put_position(dst, pos);
 	buf_puts(dst, "}}");
@@ -179,9 +200,16 @@ void frame_bye(const char *reason, unsigned retry_after, struct buf *dst)
 
 void frame_error(const char *code, const char *text, struct buf *dst)
 {
+	size_t n = strlen(text);
+
+	if (n > FRAME_REASON_MAX)	/* not within a character */
+		for (n = FRAME_REASON_MAX;
+		     n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+			n--;
 	buf_puts(dst, "{\"error\":{\"meta\":{\"code\":");
 	put(dst, code);
-	put_member(dst, "message", text);
+	buf_puts(dst, ",\"message\":");
+	json_put_string(dst, text, n);
 	buf_puts(dst, "}}}");
 }
 

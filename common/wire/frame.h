@@ -25,6 +25,7 @@
 #define FRAME_BELOW_URI_MAX 255		/* and their URIs: longer, left out */
 #define FRAME_ACK_MAX (1u << 19)	/* bytes: entries that pass it, too */
 #define FRAME_REASON_MAX 120
+#define FRAME_WITHIN_MAX 30		/* seconds that pulls are spread over */
 
 enum frame_kind {
 	FRAME_HELLO, FRAME_SUBSCRIBE, FRAME_SUBSCRIBED, FRAME_UPDATE,
@@ -39,12 +40,10 @@ enum frame_mode { MODE_CURRENT, MODE_DELTA, MODE_SNAPSHOT, MODE_BEHIND };
 	X(PROTOCOL, 4001, "protocol violation") \
 	X(SLOW,     4002, "does not read") \
 	X(REPLACED, 4003, "another connection has this name") \
-	X(FULL,     4004, "too many subscribers") \
 	X(DENIED,   4005, "not allowed") \
 	X(SILENT,   4006, "nothing heard") \
 	X(SERVICE,  4007, "another service") \
 	X(LOOP,     4008, "loop") \
-	X(SESSION,  4009, "new session") \
 	X(RESYNC,   4010, "subscriber starts again")
 
 enum close_code {
@@ -104,8 +103,10 @@ struct frame {
 	struct change *changes;
 	/* SNAPSHOT */
 	struct leaf_set *leaves;
+	unsigned within;		/* seconds to spread the pulls over */
 	/* ACK, ALIVE (subscriber's) */
 	struct position pos;
+	bool has_below;			/* ACK: said; else they are as before */
 	size_t n_below;
 	struct frame_below *below;
 	char nonce[65];			/* ALIVE; "" = none */
@@ -143,8 +144,15 @@ void frame_subscribe(const char *name, const struct state *have,
 void frame_subscribed(const struct state *st, enum frame_mode mode,
                       const char *reason, struct buf *dst);
 MUST_CHECK enum rc frame_snapshot(const struct snapshot *s, struct buf *dst);
-/* Never fails for its size: near FRAME_ACK_MAX the URIs of those below are left
- * out first, then the rest of them. */
+/* The same, to be carried out at a random time within so many seconds. */
+MUST_CHECK enum rc frame_snapshot_within(const struct snapshot *s,
+                                         unsigned within, struct buf *dst);
+/* Over how many seconds so many readers should spread their pulls of a body (or
+ * several) of so many bytes: few small ones are fetched at once by all, many large
+ * ones are not. At most FRAME_WITHIN_MAX. */
+unsigned frame_within(uint64_t bytes, uint64_t readers);
+/* below NULL: it is not said anew. Never fails for its size: near FRAME_ACK_MAX
+ * the URIs of those below are left out first, then the rest of them. */
 void frame_ack(const struct position *pos, const struct frame_below *below,
                size_t n_below, struct buf *dst);
 /* The publisher's carries a state, the subscriber's a position. */
@@ -152,6 +160,7 @@ void frame_alive(const struct state *st, const char *nonce, struct buf *dst);
 void frame_alive_at(const struct position *pos, const char *nonce,
                     struct buf *dst);
 void frame_bye(const char *reason, unsigned retry_after, struct buf *dst);
+/* text is cut at FRAME_REASON_MAX bytes. */
 void frame_error(const char *code, const char *text, struct buf *dst);
 
 /* An update, change by change; data is appended as it stands. */

@@ -167,9 +167,13 @@ static enum rc read_subscribed(const json_t *m, struct frame *f,
 
 static enum rc read_snapshot(const json_t *m, struct frame *f, struct diag *d)
 {
+	uint64_t within = 0;
 	json_t *leaves;
 	enum rc rc = need_state(m, "state", f, d);
 
+	if (rc == RC_OK && json_object_get(m, "within"))
+		rc = json_count(m, "", "within", 86400, &within, d);
+	f->within = (unsigned)within;
 	if (rc == RC_OK)
 		rc = json_member(m, "", "resources", JSON_ARRAY, &leaves, d);
 	if (rc == RC_OK)
@@ -232,6 +236,7 @@ static enum rc read_ack(const json_t *m, struct frame *f, struct diag *d)
 
 	if (rc != RC_OK || !json_object_get(m, "below"))
 		return rc;
+	f->has_below = true;
 	rc = json_member(m, "", "below", JSON_ARRAY, &below, d);
 	return rc == RC_OK ? read_below(below, f, d) : rc;
 }

@@ -48,7 +48,9 @@ static enum rc read_count(struct scan *s, uint64_t max, uint64_t *out)
 
 	if (rc == RC_OK)
 		rc = number_read(text, len, &v);
-	if (rc != RC_OK)
+	if (rc == RC_ERULE)
+		v = -1;			/* beyond a double */
+	else if (rc != RC_OK)
 		return rc;
 	if (v < 0 || v > (double)max || v != (double)(uint64_t)v)
 		return scan_refuse(s, RC_ERULE, "not an integer up to %llu",

@@ -130,8 +130,8 @@ static enum rc refuse_at(struct diag *d, enum rc rc, const char *text,
 	pointer_set(d, &p);
 	diag_set(d, rc, "%s", why);
 	for (char *c = d->text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+			*c = '?';	/* jansson cuts a character in two */
 	return rc;
 }
 

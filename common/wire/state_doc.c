@@ -170,22 +170,17 @@ enum rc state_doc_read(const char *text, size_t len, struct leaf_set **out,
 	return rc;
 }
 
+static int by_id(const void *id, const void *name)
+{
+	return strcmp(id, ((const struct resource_name *)name)->id);
+}
+
 long leaf_set_find(const struct leaf_set *l, const char *id)
 {
-	size_t low = 0, high = l->n;
+	const struct resource_name *found;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = strcmp(id, l->name[mid].id);
-
-		if (c == 0)
-			return (long)mid;
-		if (c < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return -1;
+	found = bsearch(id, l->name, l->n, sizeof(*l->name), by_id);
+	return found ? (long)(found - l->name) : -1;
 }
 
 void leaf_set_free(struct leaf_set *l)

@@ -911,9 +911,9 @@ def bye_reason(code):
 CLOSES = [(4000, "going away"), (4001, "protocol violation"),
           (4002, "does not read"),
           (4003, "another connection has this name"),
-          (4004, "too many subscribers"), (4005, "not allowed"),
-          (4006, "nothing heard"), (4007, "another service"), (4008, "loop"),
-          (4009, "new session"), (4010, "subscriber starts again")]
+          (4005, "not allowed"), (4006, "nothing heard"),
+          (4007, "another service"), (4008, "loop"),
+          (4010, "subscriber starts again")]
 
 
 def patch_change(after, base, media, data):
@@ -986,7 +986,9 @@ def others():
             "state": STATE_1.triple}, mode="behind", reason="serial ahead",
             serial=1, session=SESSION),
         message(pub, "snapshot", {"resources": STATE_NEW.leaves,
-                                  "state": STATE_NEW.triple}, leaves=3, **new),
+                                  "state": STATE_NEW.triple, "within": 8},
+                leaves=3, within=8, **new),
+        message(sub, "ack", {"below": [], **new}, position=new, below=0),
         message(pub, "update", {
             "published": (CREATED + 40) * 1000, "state": STATE_2.triple,
             "changes": [{"resource": N2.leaf, "pull": 5},

@@ -1,14 +1,7 @@
-#include "common/net/http.h"
+#include "common/net/http_serve.h"
 
-#include <errno.h>
-#include <microhttpd.h>
-#include <netdb.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/net/addr.h"
@@ -18,28 +11,8 @@
 #include "common/net/http_later.h"
 #include "common/net/http_raw.h"
 
-#define THREADS_MAX 64
-#define MEMORY_PER_CONN HTTP_HEADERS_MAX
-#define SPARE_CONNS 16		/* of a thread: closed, but not yet for MHD */
 #define THROWN_MAX (4u << 20)	/* of a body that is not taken */
 #define SEND_MS 60000		/* for an answer; http_due_send() adds to it */
-#define RETRY_S "5"
-#define STOP_POLL_MS 10
-#define STOP_LAST_MS 100	/* for the 503 to those that waited */
-
-struct http {
-	struct MHD_Daemon *d;
-	struct http_handler on;
-	struct http_config cfg;		/* without addr */
-	unsigned first_ms, next_ms, body_ms;	/* for a header, a body */
-	struct http_door *door;
-	struct http_due *due;
-	struct http_laters *laters;
-	uint16_t port;
-	atomic_uint busy;		/* requests under way */
-	atomic_size_t bodies;		/* bytes gathered now */
-	_Atomic uint64_t too_large, refused_bodies, malformed, shed;
-};
 
 /* A request on its way in, from its first line to the end of its answer. */
 struct pending {
@@ -55,9 +28,7 @@ struct pending {
 	char uri[];
 };
 
-/* connections */
-
-static int fd_of(struct MHD_Connection *conn)
+int http_fd_of(struct MHD_Connection *conn)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn,
 	                                MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -69,39 +40,10 @@ static struct http_due_conn *due_of(struct MHD_Connection *conn)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn,
 	                                MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const struct http_conn *c = info != NULL ? info->socket_context : NULL;
 
-	return info != NULL ? info->socket_context : NULL;
+	return c != NULL ? c->due : NULL;
 }
-
-static bool on_enter(void *arg, int fd, const struct sockaddr *sa,
-                     socklen_t len)
-{
-	struct http *h = arg;
-
-	return MHD_add_connection(h->d, fd, sa, len) == MHD_YES;
-}
-
-/* Called before a connection's first byte and after its last, when its socket
- * is still open. */
-static void on_conn(void *arg, struct MHD_Connection *conn, void **ctx,
-                    enum MHD_ConnectionNotificationCode what)
-{
-	struct http *h = arg;
-	int fd = fd_of(conn);
-
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (*ctx != NULL)
-			http_due_leave(h->due, *ctx);
-		*ctx = NULL;
-		http_door_leave(h->door, fd);
-		return;
-	}
-	*ctx = http_due_join(h->due, fd, h->first_ms);
-	if (*ctx == NULL)		/* memory: none without a deadline */
-		shutdown(fd, SHUT_RDWR);
-}
-
-/* requests */
 
 static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 {
@@ -114,7 +56,7 @@ static void print_peer(struct MHD_Connection *conn, char *dst, size_t size)
 }
 
 /* Called with the request line, the only moment it can be had as sent. */
-static void *on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
+void *http_serve_uri(void *arg, const char *uri, struct MHD_Connection *conn)
 {
 	struct http *h = arg;
 	size_t n = strlen(uri);
@@ -138,8 +80,8 @@ static void drop_body(struct http *h, struct pending *p)
 	p->held = 0;
 }
 
-static void on_completed(void *arg, struct MHD_Connection *conn, void **cls,
-                         enum MHD_RequestTerminationCode why)
+void http_serve_done(void *arg, struct MHD_Connection *conn, void **cls,
+                     enum MHD_RequestTerminationCode why)
 {
 	struct pending *p = *cls;
 	struct http *h = arg;
@@ -203,7 +145,7 @@ static struct http_reply *make_refusal(const struct http *h, unsigned status)
 	if (rc == RC_OK)
 		rc = http_reply_header(r, "Connection", "close");
 	if (rc == RC_OK && status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		rc = http_reply_header(r, "Retry-After", RETRY_S);
+		rc = http_reply_header(r, "Retry-After", HTTP_RETRY_S);
 	if (rc == RC_OK)
 		return r;
 	http_reply_unref(r);
@@ -232,7 +174,7 @@ static enum MHD_Result refuse(struct MHD_Connection *conn, struct http *h,
 static enum MHD_Result refuse_early(struct MHD_Connection *conn,
                                     struct http *h, unsigned status)
 {
-	http_door_stay(h->door, fd_of(conn));
+	http_door_stay(h->door, http_fd_of(conn));
 	return refuse(conn, h, status);
 }
 
@@ -248,9 +190,9 @@ static enum MHD_Result break_off(struct MHD_Connection *conn, struct http *h,
 
 	if (http_due_answer(due_of(conn))) {
 		count_refusal(h, status);
-		if (!h->cfg.tls)
-			http_raw_send(fd_of(conn), &answer);
-		http_door_stay(h->door, fd_of(conn));
+		if (!h->secure)
+			http_raw_send(http_fd_of(conn), &answer);
+		http_door_stay(h->door, http_fd_of(conn));
 	}
 	return MHD_NO;
 }
@@ -355,10 +297,10 @@ static enum MHD_Result on_complete(struct MHD_Connection *conn,
 	return p->later != NULL ? MHD_YES : answer(conn, p, r);
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
-                                  const char *url, const char *method,
-                                  const char *version, const char *data,
-                                  size_t *len, void **cls)
+enum MHD_Result http_serve(void *arg, struct MHD_Connection *conn,
+                           const char *url, const char *method,
+                           const char *version, const char *data, size_t *len,
+                           void **cls)
 {
 	struct pending *p = *cls;
 
@@ -383,228 +325,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn,
 	return on_complete(conn, arg, p, method);
 }
 
-/* start and stop */
-
-static enum rc listen_fd(const char *addr, struct diag *diag, int *out)
-{
-	struct addrinfo *ai;
-	int fd;
-
-	if (addr_parse(addr, &ai) != RC_OK)
-		return diag_set(diag, RC_EINVAL, "%s: not address:port, "
-		                "like 127.0.0.1:8080 or [::1]:8080", addr);
-	fd = addr_bind(ai);
-	freeaddrinfo(ai);
-	if (fd < 0)
-		return diag_set(diag, RC_EIO, "cannot listen on %s: %s", addr,
-		                strerror(errno));
-	*out = fd;
-	return RC_OK;
-}
-
 /* The URI is handed on as it came: who decodes it knows what it means. */
-static size_t on_unescape(void *arg, struct MHD_Connection *conn, char *s)
+size_t http_serve_unescape(void *arg, struct MHD_Connection *conn, char *s)
 {
 	(void)arg;
 	(void)conn;
 	return strlen(s);
-}
-
-/* What the library prints goes nowhere: it says what clients do. The limit is
- * divided among its threads, and one that is given more than its part locks up
- * (0.9.75); so each may have all that the door lets in. */
-static struct MHD_Daemon *start_daemon(const struct http_config *cfg,
-                                       struct http *h)
-{
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
-		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-	unsigned conns = (cfg->max_conns + SPARE_CONNS) * cfg->threads;
-	struct MHD_OptionItem opt[] = {
-		{ MHD_OPTION_CONNECTION_LIMIT, conns, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, cfg->timeout_s, NULL },
-		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONN, NULL },
-		/* One thread is no pool. */
-		{ cfg->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE
-		                   : MHD_OPTION_END, cfg->threads, NULL },
-		{ MHD_OPTION_END, 0, NULL }
-	};
-
-	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_ARRAY, opt,
-		MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
-		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-		MHD_OPTION_NOTIFY_CONNECTION, on_conn, h,
-		MHD_OPTION_END);
-}
-
-static void destroy(struct http *h)
-{
-	http_laters_free(h->laters);
-	http_due_free(h->due);
-	http_door_free(h->door);
-	free(h);
-}
-
-static enum rc make(const struct http_config *cfg, struct http **out)
-{
-	struct http *h = calloc(1, sizeof(*h));
-	enum rc rc;
-
-	if (h == NULL)
-		return RC_ENOMEM;
-	h->cfg = *cfg;
-	h->cfg.addr = NULL;
-	if (h->cfg.max_bodies == 0)
-		h->cfg.max_bodies = HTTP_BODIES_MAX;
-	h->first_ms = 1000 * cfg->header_s;
-	h->next_ms = cfg->header_s > 0 && cfg->timeout_s > 0
-		? 1000 * (cfg->timeout_s + cfg->header_s) : 0;
-	h->body_ms = 1000 * cfg->body_s;
-	rc = http_due_new(cfg->tls, &h->due);
-	if (rc == RC_OK)
-		rc = http_laters_new(&h->laters);
-	if (rc != RC_OK) {
-		destroy(h);
-		return rc;
-	}
-	*out = h;
-	return RC_OK;
-}
-
-/* Takes fd over if it can; -1 is left then. */
-static enum rc make_door(struct http *h, int *fd)
-{
-	const struct http_door_config cfg = {
-		.fd = *fd, .max = h->cfg.max_conns,
-		.max_per_addr = h->cfg.max_conns_per_addr, .tls = h->cfg.tls,
-		.enter = on_enter, .arg = h
-	};
-	enum rc rc = http_door_new(&cfg, &h->door);
-
-	if (rc == RC_OK)
-		*fd = -1;
-	return rc;
-}
-
-enum rc http_start(const struct http_config *cfg,
-                   const struct http_handler *handler, struct diag *diag,
-                   struct http **out)
-{
-	struct http *h = NULL;
-	int fd = -1;
-	enum rc rc;
-
-	if (cfg->threads < 1 || cfg->threads > THREADS_MAX ||
-	    cfg->max_conns < cfg->threads)
-		return diag_set(diag, RC_EINVAL, "threads are 1 to %d, and "
-		                "connections no fewer", THREADS_MAX);
-	rc = listen_fd(cfg->addr, diag, &fd);
-	if (rc != RC_OK)
-		return rc;
-	rc = make(cfg, &h);
-	if (rc != RC_OK) {
-		close(fd);
-		return rc;
-	}
-	h->on = *handler;
-	h->port = addr_port(fd);
-	rc = make_door(h, &fd);
-	if (rc != RC_OK)
-		goto out;
-	h->d = start_daemon(cfg, h);
-	if (h->d == NULL || http_door_open(h->door) != RC_OK) {
-		rc = diag_set(diag, RC_EIO, "cannot serve on %s", cfg->addr);
-		goto out;
-	}
-	*out = h;
-	return RC_OK;
-out:
-	if (fd >= 0)
-		close(fd);
-	if (h->d != NULL)
-		MHD_stop_daemon(h->d);
-	destroy(h);
-	return rc;
-}
-
-uint16_t http_port(const struct http *h)
-{
-	return h->port;
-}
-
-unsigned http_conns(const struct http *h)
-{
-	struct http_door_counts c;
-
-	http_door_counts(h->door, &c);
-	return c.in;
-}
-
-void http_counts(const struct http *h, struct http_counts *out)
-{
-	struct http_door_counts c;
-
-	http_door_counts(h->door, &c);
-	*out = (struct http_counts){
-		.refused_conns = c.refused,
-		.refused_address = c.refused_addr,
-		.timeouts = http_due_timeouts(h->due),
-		.too_large = atomic_load(&h->too_large),
-		.refused_bodies = atomic_load(&h->refused_bodies),
-		.malformed = atomic_load(&h->malformed),
-		.shed = atomic_load(&h->shed)
-	};
-}
-
-void http_shed(struct http *h)
-{
-	atomic_fetch_add(&h->shed, http_due_shed(h->due));
-}
-
-static void nap(unsigned ms)
-{
-	const struct timespec t = { 0, (long)ms * 1000000 };
-
-	nanosleep(&t, NULL);
-}
-
-/* Those that still wait for an answer. */
-static unsigned send_home(struct http *h)
-{
-	static const struct http_bytes none = { NULL, 0, NULL, NULL };
-	struct http_reply *r = NULL;
-	unsigned n;
-
-	if (http_reply_new_bytes(MHD_HTTP_SERVICE_UNAVAILABLE, &none, &r)
-	    != RC_OK || http_reply_header(r, "Connection", "close") != RC_OK ||
-	    http_reply_header(r, "Retry-After", RETRY_S) != RC_OK) {
-		http_reply_unref(r);
-		r = NULL;
-	}
-	n = http_laters_close(h->laters, r);
-	http_reply_unref(r);
-	return n;
-}
-
-static void wait_busy(const struct http *h, unsigned ms)
-{
-	for (unsigned t = 0; t < ms && atomic_load(&h->busy) > 0;
-	     t += STOP_POLL_MS)
-		nap(STOP_POLL_MS);
-}
-
-void http_stop(struct http *h, unsigned grace_ms)
-{
-	if (h == NULL)
-		return;
-	http_door_shut(h->door);
-	/* Not the connections: clients keep those open for the next
-	 * request. */
-	wait_busy(h, grace_ms);
-	/* The library must not be stopped with a suspended one. */
-	if (send_home(h) > 0)
-		wait_busy(h, STOP_LAST_MS);
-	MHD_stop_daemon(h->d);
-	destroy(h);
 }

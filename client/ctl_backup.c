@@ -1,0 +1,86 @@
+#include "client/ctl_backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/ctl_call.h"
+#include "client/ctl_table.h"
+
+int ctl_backup_open(const char *file, int *fd)
+{
+	*fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return EXIT_DONE;
+	return ctl_fail(EXIT_REFUSED, "backup: %s: %s", file,
+	                errno == EEXIST ? "it is there already; a backup never "
+	                "overwrites" : strerror(errno));
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* false with errno; 0: it is shorter or longer than was said. */
+static bool copy(int from, int to, int64_t bytes)
+{
+	static char part[1 << 16];
+	ssize_t n = 1;
+
+	while (n > 0) {
+		n = read(from, part, sizeof(part));
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0 && !write_all(to, part, (size_t)n))
+			return false;
+		else if (n > 0)
+			bytes -= n;
+	}
+	if (n < 0 || fsync(to) != 0)
+		return false;
+	errno = 0;
+	return bytes == 0;
+}
+
+int ctl_backup_take(json_t *answer, const char *file, int fd)
+{
+	const char *path = text_of(answer, "path");
+	int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int status = EXIT_DONE;
+
+	if (from < 0)
+		return ctl_fail(EXIT_REFUSED, "backup: %s: %s; say it as the "
+		                "daemon's user or as root", path,
+		                strerror(errno));
+	if (!copy(from, fd, int_of(answer, "bytes")))
+		status = ctl_fail(EXIT_REFUSED, "backup: %s: %s", file, errno ?
+		                  strerror(errno) : "not all of the copy came");
+	close(from);
+	if (unlink(path) != 0 && status == EXIT_DONE)
+		ctl_fail(EXIT_DONE, "backup: %s stays behind: %s", path,
+		         strerror(errno));
+	if (json_object_set_new(answer, "path", json_string(file)) != 0)
+		status = ctl_fail(EXIT_REFUSED, "out of memory");
+	return status;
+}
+
+void ctl_backup_end(const char *file, int fd, int status)
+{
+	close(fd);
+	if (status != EXIT_DONE)
+		unlink(file);
+}

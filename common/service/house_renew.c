@@ -1,0 +1,179 @@
+/* Certificates, tokens and subscribers: read at the start, and again at a reload. */
+#include "common/service/house_part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/service/alto_http.h"
+#include "common/service/options.h"
+#include "common/sys/clock.h"
+#include "common/sys/log.h"
+
+#define DAY_S 86400
+#define WARN_S (14 * DAY_S)	/* before a certificate expires */
+#define TROUBLE "renewal"
+#define LINES_MAX 65536u
+
+void house_creds_free(struct house_creds *c)
+{
+	tls_identity_unref(c->http);
+	tls_identity_unref(c->push);
+	guard_unref(c->guard);
+	*c = (struct house_creds){ .guard = NULL };
+}
+
+enum rc house_creds_read(const struct conf *c, struct house_creds *out,
+                         struct diag *d)
+{
+	struct house_creds creds = { .guard = NULL };
+	bool anybody = conf_get_bool(c, "push.anonymous");
+	struct conf_listen at;
+	enum rc rc;
+
+	if (conf_get_listen(c, "push.listen", &at) == RC_OK && at.loopback &&
+	    !options_proofs(c))
+		anybody = true;
+	rc = options_identity(c, "http.tls", &creds.http, d);
+	if (rc == RC_OK)
+		rc = options_identity(c, "push.tls", &creds.push, d);
+	if (rc == RC_OK)
+		rc = guard_new(c, anybody, &creds.guard, d);
+	if (rc == RC_OK)
+		*out = creds;
+	else
+		house_creds_free(&creds);
+	return rc;
+}
+
+/* ---- certificates that end ------------------------------------------------- */
+
+static void warn_of(struct house *h, const char *topic, const char *listener,
+                    const struct tls_identity *id)
+{
+	int64_t now = clock_wall_s();
+	int64_t left = id ? tls_identity_expires(id) - now : INT64_MAX;
+	char text[128] = "";
+
+	if (left < 0)
+		snprintf(text, sizeof(text), "the certificate of %s has "
+		         "expired: nobody can connect", listener);
+	else if (left < WARN_S)
+		snprintf(text, sizeof(text), "the certificate of %s expires in "
+		         "%lld days: put a new one there and reload", listener,
+		         (long long)(left / DAY_S));
+	status_trouble(h->status, topic, text, now);
+}
+
+void house_on_expiry(void *part)
+{
+	struct house_part *p = part;
+
+	warn_of(p->h, "cert-http", "http.listen", p->creds.http);
+	warn_of(p->h, "cert-push", "push.listen", p->creds.push);
+}
+
+/* ---- reload ---------------------------------------------------------------- */
+
+/* What a reload does not change is said, and stays. */
+static void tell_restart(const struct house *h, const struct conf *c)
+{
+	struct buf live = BUF_INIT(LINES_MAX), restart = BUF_INIT(LINES_MAX);
+
+	conf_diff(h->cfg.conf, c, &live, &restart);
+	for (char *s = restart.data; s && *s; s++)
+		if (*s == '\n')
+			*s = s[1] ? ' ' : '\0';
+	if (restart.len)
+		log_warn(h->cfg.role, "changed in the settings, and needs a "
+		         "restart: %s", buf_str(&restart));
+	buf_free(&live);
+	buf_free(&restart);
+}
+
+/* A listener cannot begin to speak TLS, or cease to, without a restart. */
+static enum rc same_kind(const struct house_creds *old,
+                         const struct house_creds *next, struct diag *d)
+{
+	if (!old->http == !next->http && !old->push == !next->push)
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "%s: a listener gets TLS, or loses it, at "
+	                "a restart alone", !old->http != !next->http ?
+	                "http.tls" : "push.tls");
+}
+
+/* Subscribers last: who may be one no longer is told so at once. */
+static enum rc exchange(struct house *h, const struct house_creds *next)
+{
+	struct house_creds *held = &h->part->creds;
+	enum rc rc = RC_OK, back;
+
+	if (next->http)
+		rc = alto_http_set_identity(h->http, next->http);
+	if (rc != RC_OK)
+		return rc;
+	rc = push_renew(h->push, next->guard, next->push);
+	if (rc == RC_OK || !next->http)
+		return rc;
+	back = alto_http_set_identity(h->http, held->http);
+	if (back != RC_OK)
+		log_error(h->cfg.role, "cannot go back to what was held: %s",
+		          rc_text(back));
+	return rc;
+}
+
+static enum rc renew(struct house *h, struct buf *errors)
+{
+	struct house_creds next = { .guard = NULL };
+	struct diag d = { 0 };
+	struct conf *c = NULL;
+	enum rc rc = conf_again(h->cfg.conf, &c, errors);
+
+	if (rc != RC_OK)
+		return rc;		/* the lines are there */
+	rc = house_creds_read(c, &next, &d);
+	if (rc == RC_OK)
+		rc = same_kind(&h->part->creds, &next, &d);
+	if (rc == RC_OK)
+		rc = exchange(h, &next);
+	if (rc == RC_OK) {
+		tell_restart(h, c);
+		house_creds_free(&h->part->creds);
+		h->part->creds = next;
+		h->report.http_tls = next.http;
+		h->report.push_tls = next.push;
+	} else {
+		house_creds_free(&next);
+		if (!d.text[0])
+			diag_set(&d, rc, "%s", rc_text(rc));
+		diag_print(&d, errors);
+		buf_putc(errors, '\n');
+	}
+	conf_free(c);
+	return rc;
+}
+
+enum rc house_renew(struct house *h, struct buf *errors)
+{
+	size_t before = errors->len;
+	enum rc rc = renew(h, errors);
+
+	status_add(h->status, STATUS_renewals, 1);
+	if (rc != RC_OK) {
+		const char *lines = buf_str(errors) + before;
+
+		status_add(h->status, STATUS_renewals_refused, 1);
+		status_trouble(h->status, TROUBLE, lines, clock_wall_s());
+		log_error(h->cfg.role, "certificates, tokens and subscribers "
+		          "stay as they were: %.*s", (int)strcspn(lines, "\n"),
+		          lines);
+		return rc;
+	}
+	status_trouble(h->status, TROUBLE, NULL, 0);
+	house_on_expiry(h->part);
+	log_info(h->cfg.role, "renewed subscribers=%zu http=%s push=%s",
+	         guard_count(h->part->creds.guard),
+	         h->report.http_tls ? tls_identity_print(h->report.http_tls) :
+	         "plain", h->report.push_tls ?
+	         tls_identity_print(h->report.push_tls) : "plain");
+	return RC_OK;
+}

@@ -1,0 +1,327 @@
+/* Who comes, what they say, how they go. */
+#include "common/service/push_conn.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/sys/clock.h"
+#include "common/sys/log.h"
+#include "common/wire/frame_mode.h"
+
+#define REPLACED_S 10		/* for which one that was replaced stays away */
+#define FULL "too many subscribers"
+
+static const char *const modes[] = { FRAME_MODE_WORDS };
+
+static void count(size_t *n, bool *counted, bool now)
+{
+	if (now != *counted)
+		*n = now ? *n + 1 : *n - 1;
+	*counted = now;
+}
+
+static void note_lag(struct subscriber *s)
+{
+	const struct state *head = s->push->world.head ?
+		snapshot_state(s->push->world.head) : NULL;
+
+	if (!head || !pub_subscribed(s->pub))
+		return;
+	if (position_cmp(pub_acked(s->pub), &head->pos) >= 0)
+		s->behind_ms = 0;
+	else if (s->behind_ms == 0)
+		s->behind_ms = clock_mono_ms();
+}
+
+void push_note(struct subscriber *s)
+{
+	struct push *p = s->push;
+
+	note_lag(s);
+	count(&p->n_subscribed, &s->subscribed, pub_subscribed(s->pub));
+	count(&p->n_pulling, &s->pulling, pub_pulling(s->pub));
+}
+
+void push_changed(struct push *p)
+{
+	status_set_subscribers(p->cfg.status, p->n_subscribed);
+	if (p->cfg.changed)
+		p->cfg.changed(p->cfg.arg);
+}
+
+/* ---- coming ---------------------------------------------------------------- */
+
+/* A flood of them must not become one of the log. */
+static int turn_away(struct push *p, const char *peer, int status,
+                     const char *why)
+{
+	if (p->turned_away++ < PUSH_TOLD_MAX)
+		log_warn("push", "refused peer=%s: %s", peer, why);
+	status_refused(p->cfg.status, why);
+	return status;
+}
+
+static int on_admit(const struct ws_request *rq, void *arg)
+{
+	struct push *p = arg;
+	struct guard_badge badge;
+	const char *why = "";
+	int status;
+
+	if (p->draining || p->stopping)
+		return turn_away(p, rq->peer, 503, close_text(CLOSE_GOING));
+	if (p->n >= p->cfg.limits.max_conns)
+		return turn_away(p, rq->peer, 503, FULL);
+	status = guard_admit(p->cfg.guard, rq, &badge, &why);
+	if (status == 0)
+		return 0;
+	status_closed(p->cfg.status, close_text(CLOSE_DENIED));
+	return turn_away(p, rq->peer, status, why);
+}
+
+/* Keeps what rq shows. */
+static enum rc identify(struct subscriber *s, const struct ws_request *rq)
+{
+	const char *why;
+
+	s->tls = rq->tls;
+	if (rq->authorization) {
+		s->authorization = strdup(rq->authorization);
+		if (!s->authorization)
+			return RC_ENOMEM;
+	}
+	return guard_admit(s->push->cfg.guard, rq, &s->badge, &why) == 0 ?
+	       RC_OK : RC_EKEY;
+}
+
+static void forget_secret(struct subscriber *s)
+{
+	if (s->authorization)
+		OPENSSL_cleanse(s->authorization, strlen(s->authorization));
+	free(s->authorization);
+}
+
+static void link_in(struct push *p, struct subscriber *s)
+{
+	s->next = p->all;
+	if (p->all)
+		p->all->prev = s;
+	p->all = s;
+	p->n++;
+}
+
+static void on_open(struct ws_conn *c, const struct ws_request *rq)
+{
+	struct push *p = ws_user(c);
+	struct subscriber *s = calloc(1, sizeof(*s));
+
+	ws_set_user(c, NULL);
+	if (s)
+		s->push = p;
+	if (!s || identify(s, rq) != RC_OK ||
+	    pub_new(&p->world, clock_wall_ms(), &s->pub) != RC_OK) {
+		if (s)
+			forget_secret(s);
+		free(s);
+		ws_abort(c);
+		return;
+	}
+	s->ws = c;
+	s->connected_ms = clock_mono_ms();
+	link_in(p, s);
+	ws_set_user(c, s);
+	status_add(p->cfg.status, STATUS_subscribers_total, 1);
+	log_debug("push", "open peer=%s", rq->peer);
+	if (p->draining || p->stopping)
+		pub_close(s->pub, CLOSE_GOING, p->away_s);
+	push_feed(s);
+}
+
+/* ---- what they say --------------------------------------------------------- */
+
+/* One name, one subscriber: an older connection is what is left of it. Should it
+ * be a second proxy after all, the two must not chase each other. */
+static void replace_older(struct subscriber *s)
+{
+	struct subscriber *o;
+
+	for (o = s->push->all; o; o = o->next) {
+		if (o == s || strcmp(pub_name(o->pub), pub_name(s->pub)) != 0)
+			continue;
+		pub_close(o->pub, CLOSE_REPLACED, REPLACED_S);
+		push_feed(o);
+	}
+}
+
+static void on_subscribed(struct subscriber *s)
+{
+	log_info("push", "subscribed subscriber=%s peer=%s mode=%s from=%llu "
+	         "%s", pub_name(s->pub), ws_peer(s->ws), modes[pub_mode(s->pub)],
+	         (unsigned long long)pub_have(s->pub)->serial,
+	         pub_reason(s->pub));
+	replace_older(s);
+	push_changed(s->push);
+}
+
+static void on_ahead(struct subscriber *s)
+{
+	struct push *p = s->push;
+
+	log_warn("push", "subscriber=%s holds serial=%llu session=%s, which is "
+	         "not known here: history was lost", pub_name(s->pub),
+	         (unsigned long long)pub_have(s->pub)->serial,
+	         pub_have(s->pub)->session);
+	if (p->cfg.ahead)
+		p->cfg.ahead(pub_have(s->pub), p->cfg.arg);
+}
+
+static void on_news(struct subscriber *s, enum pub_news news)
+{
+	switch (news) {
+	case PUB_NEWS_SUBSCRIBED:
+		on_subscribed(s);
+		break;
+	case PUB_NEWS_AHEAD:
+		on_ahead(s);
+		break;
+	case PUB_NEWS_ACK:
+		push_changed(s->push);
+		break;
+	case PUB_NEWS_NONE:
+	case PUB_NEWS_ALIVE:
+	case PUB_NEWS_BYE:
+	case PUB_NEWS_ERROR:
+		break;
+	}
+}
+
+static bool may_be(const struct subscriber *s)
+{
+	return guard_may_be(s->push->cfg.guard, &s->badge, pub_name(s->pub));
+}
+
+static void deny(struct subscriber *s)
+{
+	log_warn("push", "peer=%s may not be subscriber=%s", ws_peer(s->ws),
+	         pub_name(s->pub));
+	pub_close(s->pub, CLOSE_DENIED, 0);
+}
+
+static void on_message(struct ws_conn *c, const char *data, size_t len)
+{
+	struct subscriber *s = ws_user(c);
+	enum pub_news news = PUB_NEWS_NONE;
+	struct diag d = { 0 };
+	enum rc rc;
+
+	if (!s)
+		return;
+	rc = pub_frame(s->pub, data, len, &news, &d);
+	if (rc != RC_OK) {
+		ws_abort(c);
+		return;
+	}
+	if (d.text[0])
+		log_warn("push", "subscriber=%s peer=%s: %s", pub_name(s->pub),
+		         ws_peer(c), d.text);
+	push_note(s);
+	if ((news == PUB_NEWS_SUBSCRIBED || news == PUB_NEWS_AHEAD) &&
+	    !may_be(s))
+		deny(s);
+	else
+		on_news(s, news);
+	push_feed(s);
+}
+
+static void on_writable(struct ws_conn *c)
+{
+	struct subscriber *s = ws_user(c);
+
+	if (s)
+		push_feed(s);
+}
+
+void push_judge(struct subscriber *s)
+{
+	const struct ws_request rq = {
+		.peer = ws_peer(s->ws), .authorization = s->authorization,
+		.tls = s->tls
+	};
+	const char *why;
+
+	if (guard_admit(s->push->cfg.guard, &rq, &s->badge, &why) == 0 &&
+	    (!pub_name(s->pub)[0] || may_be(s)))
+		return;
+	deny(s);
+	push_feed(s);
+}
+
+/* ---- going ----------------------------------------------------------------- */
+
+/* What a close is counted under: few words, whatever the peer may write. */
+static const char *label(unsigned code, const char *reason)
+{
+	static const char *const lost[] = {
+		"connection lost", "no sign of life", "write failed",
+		"handshake took too long", "aborted"
+	};
+
+	switch (code) {
+	case WS_NORMAL:
+	case WS_GOING_AWAY:
+	case WS_NO_CODE:
+		return "left";
+	case WS_BAD_PROTOCOL:
+	case WS_BAD_TYPE:
+		return "not a text message";
+	case WS_TOO_BIG:
+		return "message too large";
+	case WS_LOST:
+		for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++)
+			if (strcmp(reason, lost[i]) == 0)
+				return lost[i];
+		return lost[0];
+	default:
+		return close_text((int)code);
+	}
+}
+
+void push_forget(struct subscriber *s)
+{
+	struct push *p = s->push;
+
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		p->all = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	p->n--;
+	count(&p->n_subscribed, &s->subscribed, false);
+	count(&p->n_pulling, &s->pulling, false);
+	ws_set_user(s->ws, NULL);
+	forget_secret(s);
+	pub_free(s->pub);
+	free(s);
+}
+
+static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
+{
+	struct subscriber *s = ws_user(c);
+	struct push *p;
+
+	if (!s)
+		return;
+	p = s->push;
+	log_info("push", "gone subscriber=%s peer=%s code=%u reason=\"%s\"",
+	         pub_name(s->pub), ws_peer(c), code, reason);
+	status_closed(p->cfg.status, label(code, reason));
+	push_forget(s);
+	push_changed(p);
+}
+
+const struct ws_handlers push_handlers = {
+	.admit = on_admit, .open = on_open, .message = on_message,
+	.writable = on_writable, .closed = on_closed
+};

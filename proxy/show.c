@@ -1,0 +1,246 @@
+/* What others are told: the loop what to do, the operator how it stands. */
+#include "proxy/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/sys/clock.h"
+#include "common/sys/log.h"
+#include "common/wire/json.h"
+#include "common/wire/state_json.h"
+
+#define ANSWER_MAX 4096u
+
+/* ---- to the loop ----------------------------------------------------------- */
+
+static char *copy_text(const char *text, size_t len)
+{
+	char *c = malloc(len + 1);
+
+	if (!c)
+		return NULL;
+	memcpy(c, text, len);
+	c[len] = '\0';
+	return c;
+}
+
+void tell(struct applier *a, int kind, const char *text, size_t len,
+          unsigned number)
+{
+	struct msg_do *m = calloc(1, sizeof(*m));
+
+	if (m)
+		m->text = copy_text(text, len);
+	if (!m || !m->text) {
+		free(m);
+		log_error("upstream", "%s", rc_text(RC_ENOMEM));
+		return;
+	}
+	m->msg.kind = kind;
+	m->msg.size = sizeof(*m) + len;
+	m->conn = a->channel.conn;
+	m->len = len;
+	m->number = number;
+	house_to_loop(a->house, &m->msg);
+}
+
+void tell_connect(struct applier *a, const char *uri,
+                  const struct contact *who)
+{
+	struct msg_connect *m = calloc(1, sizeof(*m));
+
+	if (m) {
+		m->msg.kind = MSG_DO_CONNECT;
+		m->msg.size = sizeof(*m);
+		m->conn = a->channel.conn;
+		m->tls = who->tls;
+		m->uri = strdup(uri);
+		m->authorization = who->authorization ?
+			strdup(who->authorization) : NULL;
+	}
+	if (m && (!m->uri || !who->authorization != !m->authorization)) {
+		applier_drop(&m->msg);
+		m = NULL;
+	}
+	if (!m || !house_to_loop(a->house, &m->msg))
+		channel_failed(a, SOURCE_DOWN, rc_text(RC_ENOMEM), 1);
+}
+
+/* Its path, as it says itself, and the heartbeat as the signed IRD says. */
+void tell_hello(struct applier *a)
+{
+	const struct frame_path *path = sub_path(a->sub);
+	struct msg_hello *m;
+
+	if (a->told_beat == a->heartbeat &&
+	    memcmp(&a->told_path, path, sizeof(*path)) == 0)
+		return;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return;
+	a->told_beat = a->heartbeat;
+	a->told_path = *path;
+	m->msg.kind = MSG_HELLO;
+	m->msg.size = sizeof(*m);
+	m->path = *path;
+	m->heartbeat = a->heartbeat;
+	house_to_loop(a->house, &m->msg);
+}
+
+static void put_position(const char *name, const struct position *at,
+                         struct buf *b)
+{
+	buf_printf(b, ",\"%s\":{\"session\":\"%s\",\"serial\":%llu}", name,
+	           at->session, (unsigned long long)at->serial);
+}
+
+static void put_moved(const struct applier *a, const struct position *from,
+                      struct buf *b)
+{
+	const struct position none = { "", 0 };
+	const struct position *to = a->now ? &snapshot_state(a->now)->pos :
+	                            &none;
+
+	buf_printf(b, "{\"changed\":%s,\"serial\":%llu", from &&
+	           position_cmp(from, to) != 0 ? "true" : "false",
+	           (unsigned long long)to->serial);
+	if (from)
+		put_position("from", from, b);
+	put_position("to", to, b);
+	buf_putc(b, '}');
+}
+
+void tell_answer(struct applier *a, struct ctlsock_req *req,
+                 const struct position *from, const char *error)
+{
+	struct buf b = BUF_INIT(ANSWER_MAX);
+	struct msg_answer *m = req ? calloc(1, sizeof(*m)) : NULL;
+
+	if (!m)
+		return;
+	if (error) {
+		buf_puts(&b, "{\"error\":");
+		json_put_string(&b, error, strlen(error));
+		buf_putc(&b, '}');
+	} else {
+		put_moved(a, from, &b);
+	}
+	m->msg.kind = MSG_ANSWER;
+	m->msg.size = sizeof(*m) + b.len;
+	m->req = req;
+	m->text = buf_take(&b, &m->len);
+	buf_free(&b);
+	if (m->text)
+		house_to_loop(a->house, &m->msg);
+	else
+		free(m);
+}
+
+/* ---- to the operator ------------------------------------------------------- */
+
+/* What was counted since last time, to the one in use: it was the one. */
+static void add_counts(struct applier *a, struct sub_counts *to)
+{
+	const struct sub_counts *is = sub_counts(a->sub);
+	struct sub_counts *was = &a->counted;
+
+	to->updates += is->updates - was->updates;
+	to->refused += is->refused - was->refused;
+	to->heartbeats += is->heartbeats - was->heartbeats;
+	to->fetches += is->fetches - was->fetches;
+	to->published += is->published - was->published;
+	to->forks += is->forks - was->forks;
+	for (int i = 0; i < SUB_REASONS; i++)
+		to->reopened[i] += is->reopened[i] - was->reopened[i];
+	*was = *is;
+}
+
+static void set_phase(struct status_upstream *u, const char *phase)
+{
+	if (strcmp(u->phase, phase) == 0)
+		return;
+	snprintf(u->phase, sizeof(u->phase), "%s", phase);
+	u->since = clock_wall_s();
+}
+
+void show(struct applier *a, const char *phase, const char *trouble)
+{
+	size_t now = sources_chosen(a->sources);
+	struct status_upstream *u = &a->shown[now];
+
+	if (a->poll.fallback && !contacts_at(a->contacts, now)->pull)
+		phase = "fallback";
+	if (strcmp(u->phase, phase) != 0)
+		log_info("upstream", "phase=%s", phase);
+	set_phase(u, phase);
+	if (trouble)
+		snprintf(u->trouble, sizeof(u->trouble), "%s", trouble);
+	else if (strcmp(phase, "current") == 0)
+		u->trouble[0] = '\0';
+	snprintf(u->push, sizeof(u->push), "%s", contacts_at(a->contacts,
+		now)->push ? contacts_at(a->contacts, now)->push :
+		a->push[now]);
+	add_counts(a, &u->counts);
+	for (size_t i = 0; i < a->n; i++) {
+		a->shown[i].spare = i != now;
+		if (i != now && strcmp(a->shown[i].phase, "closed") != 0)
+			set_phase(&a->shown[i], "spare");
+	}
+	status_set_upstreams(a->house->status, a->shown, a->n);
+}
+
+/* ---- clocks ---------------------------------------------------------------- */
+
+void show_clock(struct applier *a, size_t i, int64_t theirs_ms)
+{
+	struct status_upstream *u = &a->shown[i];
+	char text[WHY_MAX];
+
+	u->timed = true;
+	u->clock_ms = theirs_ms - clock_wall_ms();
+	if (i != sources_chosen(a->sources))
+		return;
+	if (u->clock_ms >= -STATE_SKEW_S * 1000 &&
+	    u->clock_ms <= STATE_SKEW_S * 1000) {
+		status_trouble(a->house->status, "clock", NULL, 0);
+		return;
+	}
+	snprintf(text, sizeof(text), "the clock of the upstream is %lld s %s "
+	         "our own", (long long)llabs(u->clock_ms) / 1000,
+	         u->clock_ms < 0 ? "behind" : "ahead of");
+	status_trouble(a->house->status, "clock", text, clock_wall_s());
+}
+
+/* RFC 9110 s5.6.7, the form that must be sent: Sun, 06 Nov 1994 08:49:37 GMT. */
+static bool read_date(const char *s, int64_t *out)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	struct tm tm = { 0 };
+	const char *at;
+	char month[4];
+
+	if (sscanf(s, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &tm.tm_mday, month,
+	           &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+		return false;
+	at = strlen(month) == 3 ? strstr(months, month) : NULL;
+	if (!at || (at - months) % 3 != 0)
+		return false;
+	tm.tm_mon = (int)(at - months) / 3;
+	tm.tm_year -= 1900;
+	*out = (int64_t)timegm(&tm);
+	return true;
+}
+
+void show_date(struct applier *a, size_t i, const struct httpc_answer *w)
+{
+	const char *date = httpc_header(w, "Date");
+	const char *age = httpc_header(w, "Age");
+	int64_t at;
+
+	/* A cache sends the date on that it was given. */
+	if (date && read_date(date, &at))
+		show_clock(a, i, (at + (age ? strtol(age, NULL, 10) : 0)) *
+		           1000);
+}

@@ -1,0 +1,490 @@
+#!/usr/bin/env python3
+"""Proxies below proxies, several upstreams, and what only the origin may say.
+
+  run_cascade.py [PATTERN]
+
+PATTERN: only the stories that it is found in. One story waits for a minute of
+real time; it is begun first and ended last.
+"""
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+import urllib.request
+
+import alto
+import relay
+from alto import need, wait
+
+EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
+LIFETIME_S = 60         # the shortest that signatures may live
+
+
+class Proxy(alto.Proxy):
+    """Below any number of daemons, the preferred one first."""
+
+    def __init__(self, top, name, above, mode="push", **settings):
+        super().__init__(top, above[0], name, **settings)
+        self.above = above
+        self.mode = mode
+        self.more = {}          # members of each entry
+
+    def start(self, ready=True):
+        self.settings["upstream"] = [
+            dict({"directory": (u if isinstance(u, str) else u.url) +
+                  "/directory", "mode": self.mode, "name": self.name,
+                  "retry-max": 1}, **self.more)
+            for u in self.above]
+        return alto.Daemon.start(self, ready)
+
+    def chosen(self):
+        return [i for i, u in enumerate(self.status()["upstreams"])
+                if u["chosen"]][0]
+
+    def reopened(self):
+        out = {}
+        for u in self.status()["upstreams"]:
+            for k, n in u["reopened"].items():
+                out[k] = out.get(k, 0) + n
+        return out
+
+
+class World:
+    def __init__(self, top, **settings):
+        self.top = top
+        self.files = []
+        for rid, name in (("net", "network-map.json"),
+                          ("cost-routing", "cost-map.json")):
+            path = os.path.join(top, name)
+            shutil.copy(os.path.join(EXAMPLES, name), path)
+            self.files.append((rid, path))
+        self.server = alto.at_home(alto.Server(
+            top, self.files, **dict({"heartbeat": 1}, **settings)))
+        self.server.start()
+        self.proxies = []
+        self.next = 1000
+
+    def proxy(self, name, *above, mode="push", start=True, **settings):
+        p = alto.at_home(Proxy(self.top, name, above, mode, **settings))
+        self.proxies.append(p)
+        if start:
+            p.start()
+        return p
+
+    def edit(self):
+        path = self.files[1][1]
+        with open(path, encoding="utf-8") as f:
+            doc = json.load(f)
+        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
+        self.next += 1
+        row[sorted(row)[0]] = self.next
+        alto.put(path, json.dumps(doc))
+        need(self.server.reload()["changed"], "an edit changed nothing")
+
+    def follow(self, *proxies):
+        alto.in_step(self.server, *proxies)
+
+    def end(self):
+        for d in [*reversed(self.proxies), self.server]:
+            ran = d.process is not None
+            code = d.stop()
+            need(not d.sanitizer(), "%s: %s", d.log, d.sanitizer())
+            need(code == 0 or not ran, "%s ended with %d", d.name, code)
+
+
+class Watch:
+    """Reads /state of a daemon all along: positions never go down."""
+
+    def __init__(self, daemon):
+        self.url = daemon.url + "/state"
+        self.seen = []
+        self.wrong = []
+        self.on = True
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while self.on:
+            try:
+                with urllib.request.urlopen(self.url, timeout=5) as a:
+                    doc = json.load(a)
+            except OSError:
+                continue
+            at = doc["session"], doc["serial"]
+            if self.seen and at < self.seen[-1]:
+                self.wrong.append((self.seen[-1], at))
+            if not self.seen or at != self.seen[-1]:
+                self.seen.append(at)
+            time.sleep(0.002)
+
+    def end(self):
+        self.on = False
+        self.thread.join()
+        need(self.seen, "it saw nothing")
+        need(not self.wrong, "a lower position: %s", self.wrong)
+
+
+def troubles(daemon):
+    return {t["topic"]: t["text"] for t in daemon.status()["troubles"]}
+
+
+SIGNED = ("alto-resource", "alto-state", "alto-proof", "signature-input",
+          "signature", "etag")
+
+
+def same(*daemons):
+    """Bodies and headers alike, all of one instant."""
+    def alike():
+        for path in ["/directory", *sorted(daemons[0].maps().values())]:
+            got = [d.get(path) for d in daemons]
+            for code, headers, body in got:
+                if code != 200 or body != got[0][2] or any(
+                        headers[h] != got[0][1][h] for h in SIGNED):
+                    return False
+        return True
+    wait(alike, None, "the same bytes and signatures at %s" %
+         [d.name for d in daemons])
+
+
+# --- cascades ----------------------------------------------------------------
+
+def levels(top):
+    w = World(top, heartbeat=5)
+    a = w.proxy("a", w.server)
+    b = w.proxy("b", a, mode="pull")
+    c = w.proxy("c", b)
+    d = w.proxy("d", a)
+    for _ in range(4):
+        w.edit()
+        w.follow(a, b, c, d)
+    same(w.server, a, b, c, d)
+    alto.verify([x.url + p for x in (a, b, c, d)
+                 for p in ("/directory", "/maps/cost-routing")],
+                w.server.status()["key"])
+    w.end()
+
+
+def below(top):
+    """Those three levels down are known at the origin."""
+    w = World(top)
+    a = w.proxy("a", w.server)
+    b = w.proxy("b", a)
+    c = w.proxy("c", b)
+    w.edit()
+    w.follow(a, b, c)
+
+    def known():
+        subs = w.server.status()["subscribers"]
+        need(len(subs) == 1 and subs[0]["name"] == "a", "%s", subs)
+        there = {s["name"]: s["serial"] for s in subs[0]["below"]}
+        return set(there) == {"b", "c"} and set(
+            there.values()) == {w.server.position()[1]}
+    wait(known, None, "b and c in the status of the origin")
+    c.stop()
+    wait(lambda: [s["name"] for s in w.server.status()["subscribers"][0][
+        "below"]] == ["b"], None, "c is gone there, too")
+    w.end()
+
+
+def loops(top):
+    """When the origin is away, a is not fooled by what it said itself."""
+    w = World(top, heartbeat=2)
+    a = w.proxy("a", w.server, start=False)
+    b = w.proxy("b", a, start=False)
+    a.above = [w.server, "http://" + b.settings["http"]["listen"]]
+    a.start()
+    w.follow(a)
+    b.start()
+    w.edit()
+    w.follow(a, b)
+    at = a.position()
+    w.server.kill9()
+    wait(lambda: a.reopened().get("loop"), None, "a loop is seen and refused")
+    need(a.position() == at and b.position() == at, "another position")
+    w.server.start()
+    w.edit()
+    w.follow(a, b)
+    wait(lambda: a.chosen() == 0, None, "back at the origin")
+    w.end()
+
+
+class Dies:
+    """The origin is gone: stale, then expired, at every depth and in time."""
+
+    def __init__(self, top):
+        self.w = World(top, signing={"lifetime": LIFETIME_S})
+        w = self.w
+        a = w.proxy("a", w.server)
+        b = w.proxy("b", a, mode="pull")
+        c = w.proxy("c", b)
+        w.edit()
+        w.follow(a, b, c)
+        for p in w.proxies:
+            wait(lambda: p.status()["freshness"] == "fresh", None, "fresh")
+        w.server.kill9()
+
+    def middle(self):
+        for p in self.w.proxies:
+            wait(lambda: p.status()["freshness"] == "stale", None, "stale")
+            code, headers, _ = p.get("/maps/cost-routing")
+            need(code == 200, "stale is served: %d", code)
+            need(headers["alto-status"].startswith("stale"), "%s", headers)
+            need(p.admin("/readyz")[0] == 200, "stale is ready")
+
+    def end(self):
+        ends = max(p.status()["expires"] for p in self.w.proxies)
+        for p in self.w.proxies:
+            mine = p.status()["expires"]
+            if time.time() < mine - 1:
+                need(p.get("/directory")[0] == 200, "too early")
+        wait(lambda: time.time() > ends, LIFETIME_S + 10, "expiry", 0.1)
+        for p in self.w.proxies:
+            for path in ("/directory", "/maps/cost-routing", "/state"):
+                code, headers, _ = p.get(path)
+                need(code == 503, "%s at %s: %d", path, p.name, code)
+                need(int(headers["retry-after"]) > 0, "no Retry-After")
+            need(p.status()["freshness"] == "expired", "not expired")
+            need(p.admin("/readyz")[0] == 503, "ready")
+        self.w.server.start()
+        self.w.follow(*self.w.proxies)
+        same(self.w.server, *self.w.proxies)
+        self.w.end()
+
+
+# --- several upstreams -------------------------------------------------------
+
+def failover(top, mode):
+    w = World(top)
+    one = w.proxy("one", w.server)
+    two = w.proxy("two", w.server)
+    w.follow(one, two)
+    p = w.proxy("p", one, two, mode=mode)
+    w.follow(p)
+    need(p.chosen() == 0, "not the preferred one")
+    watch = Watch(p)
+    for _ in range(2):
+        one.kill9()
+        w.edit()
+        w.follow(p, two)
+        wait(lambda: p.chosen() == 1, None, "the other one")
+        w.edit()
+        w.follow(p)
+        one.start()
+        wait(lambda: p.chosen() == 0, None, "back at the preferred one")
+        w.edit()
+        w.follow(p, one, two)
+    watch.end()
+    need(not p.reopened().get("lower"), "%s", p.reopened())
+    w.end()
+
+
+def no_channel(top):
+    """Nobody's push port can be reached: it polls, whoever is in use."""
+    w = World(top)
+    one = w.proxy("one", w.server)
+    w.follow(one)
+    p = w.proxy("p", one, w.server, start=False)
+    p.more = {"push": "ws://127.0.0.1:%d/push" % alto.free_port()}
+    p.start()
+    w.follow(p)
+    watch = Watch(p)
+    for _ in range(3):
+        w.edit()
+        w.follow(p)
+    need(any(u["phase"] == "fallback" for u in p.status()["upstreams"]),
+         "it does not say so: %s", p.status()["upstreams"])
+    watch.end()
+    w.end()
+
+
+def lower(top):
+    """One that is merely lower is passed by: what is held is kept."""
+    w = World(top)
+    wire = relay.Http(w.server.url)
+    two = w.proxy("two", wire.url, mode="pull")
+    one = w.proxy("one", w.server)
+    w.follow(one, two)
+    p = w.proxy("p", one, two)
+    w.follow(p)
+    wire.instead["/state"] = (503, [], b"")
+    w.edit()
+    w.edit()
+    w.follow(one, p)
+    need(two.position() < p.position(), "two is not behind")
+    watch, at = Watch(p), p.position()
+    one.kill9()
+    wait(lambda: p.reopened().get("lower", 0) >= 2, None,
+         "two is tried, and is lower")
+    need(p.position() == at, "another position")
+    need(p.get("/maps/cost-routing")[0] == 200, "it serves on")
+    del wire.instead["/state"]
+    w.edit()
+    w.follow(two, p)
+    one.start()
+    wait(lambda: p.chosen() == 0, None, "back at the preferred one")
+    watch.end()
+    wire.close()
+    w.end()
+
+
+def stale(top):
+    """The preferred one stands still: another one that does not is taken."""
+    w = World(top)
+    wire = relay.Http(w.server.url)
+    one = w.proxy("one", wire.url, mode="pull")
+    two = w.proxy("two", w.server)
+    w.follow(one, two)
+    p = w.proxy("p", one, two)
+    w.follow(p)
+    watch = Watch(p)
+    wire.instead["/state"] = (503, [], b"")
+    wait(lambda: p.chosen() == 1, None, "one is stale, two is not")
+    w.edit()
+    w.follow(p, two)
+    del wire.instead["/state"]
+    wait(lambda: p.chosen() == 0, None, "back at the preferred one")
+    watch.end()
+    wire.close()
+    w.end()
+
+
+def next_source(top):
+    """A body that one gives wrongly is had from the next."""
+    w = World(top)
+    wire = relay.Http(w.server.url)
+    two = w.proxy("two", w.server)
+    w.follow(two)
+    p = w.proxy("p", wire.url, two, mode="pull")
+    w.follow(p)
+    wire.instead["/maps/cost-routing"] = (200, [], b"nonsense")
+    for _ in range(2):
+        w.edit()
+        w.follow(p, two)
+    need(p.chosen() == 0, "the source of one bad body was left")
+    got = [n for n in wire.asked("/maps/cost-routing")]
+    need(len(got) == 1 + 2 * 2, "%d times, not twice a change", len(got) - 1)
+    same(w.server, p)
+    wire.close()
+    w.end()
+
+
+# --- the origin --------------------------------------------------------------
+
+def first_keys(top):
+    """A proxy's directory is nobody's word: the origin is asked."""
+    w = World(top)
+    one = w.proxy("one", w.server)
+    w.follow(one)
+    p = w.proxy("p", one, origin=w.server.url + "/directory")
+    w.follow(p)
+    need(any("keys are trusted" in l for l in p.lines()), "the origin was not "
+         "asked")
+    wire = relay.Http(w.server.url)
+    wire.instead["/directory"] = (404, [], b"")
+    q = w.proxy("q", one, origin=wire.url + "/directory")
+    wait(lambda: "key" in troubles(q), None, "it says that it trusts nobody")
+    need(q.get("/directory")[0] == 503, "it believed a proxy")
+    need(len(wire.asked("/directory")) == 1, "once a minute")
+    wire.close()
+    w.end()
+
+
+def new_key(top):
+    """The old key is bad: the new one is the origin's word, at every depth."""
+    w = World(top)
+    a = w.proxy("a", w.server)
+    b = w.proxy("b", a, mode="pull", origin=w.server.url + "/directory")
+    w.edit()
+    w.follow(a, b)
+    old = w.server.status()["key"]
+    w.server.ctl("key", "retire", "--compromised")
+    need(w.server.status()["key"] != old, "the same key")
+    w.follow(a, b)
+    same(w.server, a, b)
+    w.end()
+
+
+def trust(top):
+    """A backup is restored, and nobody is there to prove that it is old."""
+    w = World(top)
+    p = w.proxy("p", w.server, mode="pull")
+    w.follow(p)
+    w.server.stop()
+    kept = os.path.join(top, "kept")
+    shutil.copytree(w.server.state, kept)
+    w.server.start()
+    w.edit()
+    w.edit()
+    w.follow(p)
+    held = p.position()
+    w.server.stop()
+    need(p.call("trust")[0] == 1, "trust in nobody")
+    need(p.position() == held, "moved")
+    shutil.rmtree(w.server.state)
+    shutil.copytree(kept, w.server.state)
+    shutil.copy(os.path.join(EXAMPLES, "cost-map.json"), w.files[1][1])
+    w.server.start()
+    at = w.server.position()
+    need(at < held, "the backup is not lower: %s, %s", at, held)
+    wait(lambda: p.reopened().get("lower"), None, "it says that it is lower")
+    need(p.position() == held, "it moved by itself")
+    wait(lambda: w.server.status()["created"] > p.status()["created"], None,
+         "a signature that is later than what is held")
+    answer = p.ctl("trust")
+    need(answer["changed"], "%s", answer)
+    need(answer["to"]["serial"] == at[1], "%s", answer)
+    w.follow(p)
+    same(w.server, p)
+    p.stop()
+    p.start()
+    need(p.position() == w.server.position(), "a restart undid it")
+    w.next += 100
+    w.edit()
+    w.follow(p)
+    same(w.server, p)
+    w.end()
+
+
+STORIES = [
+    ("the origin dies: stale, then expired, at every depth", Dies),
+    ("three levels, push and pull: the same bytes and signature", levels),
+    ("those below are known at the origin", below),
+    ("a loop is refused", loops),
+    ("the preferred upstream dies and comes back (push)",
+     lambda top: failover(top, "push")),
+    ("the preferred upstream dies and comes back (pull)",
+     lambda top: failover(top, "pull")),
+    ("no push port can be reached: it polls", no_channel),
+    ("an upstream that is merely lower is passed by", lower),
+    ("an upstream that stands still is left", stale),
+    ("a bad body is had from the next upstream", next_source),
+    ("the first keys are the origin's", first_keys),
+    ("a new key is the origin's word", new_key),
+    ("trust: a lower state, at the operator's word", trust),
+]
+
+
+def main():
+    tests = alto.Tests()
+    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
+    long = []
+    with alto.folder() as top:
+        for i, (name, story) in enumerate(STORIES):
+            if pattern not in name:
+                continue
+            place = os.path.join(top, str(i))
+            os.makedirs(place)
+            with tests(name + (" (begun)" if story is Dies else "")):
+                one = story(place)
+                if story is Dies:
+                    one.middle()
+                    long.append((name, one))
+        for name, one in long:
+            with tests(name):
+                one.end()
+    sys.exit(tests.end())
+
+
+main()

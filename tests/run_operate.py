@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""What an operator does to a running server: new sessions, backups and what comes
+of restoring them, controllers that flap, a wall clock that jumps, wrong commands.
+
+  run_operate.py [PATTERN]
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+
+import alto
+import run_keys
+from alto import need, wait
+
+BURST = 50
+
+
+class World(run_keys.World):
+    """The same one, under the machine's own clock unless it is to jump."""
+
+    def __init__(self, top, *names, jumps=False, **settings):
+        self.jumps = jumps
+        super().__init__(top, *names, **settings)
+
+    def new_clock(self, top):
+        return run_keys.Clock(top) if self.jumps else run_keys.NoClock()
+
+    def text(self):
+        with open(self.maps["cost-map.json"], encoding="utf-8") as f:
+            return f.read()
+
+    def write(self, cost):
+        """The map file alone, nobody is told."""
+        doc = json.loads(self.text())
+        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
+        row[sorted(row)[0]] = cost
+        alto.put(self.maps["cost-map.json"], json.dumps(doc))
+
+
+def served(daemon):
+    """The cost that write() wrote."""
+    row = json.loads(daemon.get(daemon.path_of("cost-routing"))[2])["cost-map"]
+    first = row[sorted(row)[0]]
+    return first[sorted(first)[0]]
+
+
+def tags(daemon):
+    return {r["id"]: r["tag"] for r in daemon.status()["resources"]}
+
+
+# --- sessions ----------------------------------------------------------------
+
+def session_new(top):
+    w = World(top, "milan")
+    w.change(3)
+    w.in_step()
+    before, was = w.server.position(), tags(w.server)
+    told = w.server.ctl("session", "new")
+    need((told["from"]["session"], told["from"]["serial"]) == before and
+         told["changed"], "from: %s", told)
+    need((told["to"]["session"], told["to"]["serial"]) ==
+         w.server.position(), "to: %s", told)
+    need(told["to"]["session"] > before[0] and told["to"]["serial"] == 1,
+         "not a greater session: %s", told)
+    need(tags(w.server) == was, "the content changed")
+    w.in_step()
+    again = w.server.ctl("session", "new")     # no pause for the operator
+    need(again["to"]["session"] > told["to"]["session"], "not greater")
+    need("new session" in w.server.call("session", "new")[1], "says nothing")
+    w.change()
+    w.in_step()
+    w.verify()
+    w.end()
+
+
+# --- backups -----------------------------------------------------------------
+
+def restore(server, copy):
+    """As docs/operations.md says."""
+    for name in os.listdir(server.state):
+        if name.startswith("journal."):
+            os.unlink(os.path.join(server.state, name))
+    at = os.path.join(server.state, "journal.db")
+    shutil.copy(copy, at)
+    os.chmod(at, 0o600)
+
+
+def backup(top):
+    """Made while it publishes; an older one leads to a new session."""
+    w = World(top, "milan")
+    copy = os.path.join(top, "copy.db")
+    w.change(3)
+    told = w.server.ctl("backup", copy)
+    at = w.server.position()
+    size = os.path.getsize(copy)
+    need(told["path"] == copy and told["bytes"] == size, "%s, not %d", told,
+         size)
+    need(os.stat(copy).st_mode & 0o7777 == 0o600, "mode")
+    with sqlite3.connect(copy) as db:
+        need(db.execute("PRAGMA integrity_check").fetchone() == ("ok",),
+             "the copy is damaged")
+    db.close()
+    code, _, err = w.server.call("backup", copy)
+    need(code == 1 and "already" in err, "%d %s", code, err)
+    need(os.path.getsize(copy) == size, "it was written to")
+    left = [n for n in os.listdir(w.server.state) if "copy" in n]
+    need(not left, "left behind: %s", left)
+    code, _, err = w.server.call("backup", os.path.join(top, "no", "where"))
+    need(code == 1 and "No such" in err, "%d %s", code, err)
+
+    w.change(4)
+    w.in_step()
+    was = tags(w.server)
+    w.server.kill9()
+    restore(w.server, copy)
+    w.server.start()
+    wait(lambda: w.server.position()[0] > at[0], None, "a new session")
+    w.in_step()
+    now = tags(w.server)        # the files are newer than the backup
+    need({k: v for k, v in now.items() if k != ".directory"} ==
+         {k: v for k, v in was.items() if k != ".directory"}, "other maps")
+    need(w.server.status()["counters"]["new_sessions"] == 1, "not counted")
+    w.verify()
+    w.end()
+
+
+def backup_busy(top):
+    """One after another, each whole."""
+    w = World(top)
+    for i in range(6):
+        for _ in range(5):
+            w.change()
+        copy = os.path.join(top, "copy%d.db" % i)
+        told = w.server.ctl("backup", copy)
+        w.change()
+        with sqlite3.connect(copy) as db:
+            need(db.execute("PRAGMA integrity_check").fetchone() == ("ok",),
+                 "%s is damaged", told)
+        db.close()
+    w.server.stop()
+    restore(w.server, copy)
+    w.server.start()
+    w.verify()
+    w.end()
+
+
+def two_servers(top):
+    """On copies of one state directory: seen, said, and no endless chase."""
+    w = World(top, "milan")
+    w.change(2)
+    w.in_step()
+    w.server.stop()
+    twin = alto.at_home(alto.Server(
+        top, [], name="twin", env=w.clock.env, heartbeat=2,
+        signing=dict(w.server.settings["signing"])))
+    maps = os.path.join(top, "maps2")
+    os.makedirs(maps)
+    for name, path in w.maps.items():
+        shutil.copy(path, os.path.join(maps, name))
+    twin.set("maps", [dict(m, file=os.path.join(
+        maps, os.path.basename(m["file"]))) for m in w.server.settings["maps"]])
+    shutil.copytree(w.server.state, twin.state)
+    w.server.start()
+    twin.start()                # its directory names another port: +1
+    w.change(2)
+    w.in_step()
+    first = w.maps["cost-map.json"]
+    w.maps["cost-map.json"] = os.path.join(maps, "cost-map.json")
+    w.write(4711)
+    w.maps["cost-map.json"] = first
+    twin.reload()
+    need(twin.position() == w.server.position(), "they do not fork")
+    milan = w.proxies[0]
+    milan.stop()
+    milan.server = twin
+    milan.start()
+    wait(lambda: twin.status()["counters"]["new_sessions"] == 1, None,
+         "the twin sees that there is another history")
+    alto.in_step(twin, milan)
+    need(any("history was lost" in l for l in twin.lines()), "no alarm")
+    milan.stop()
+    milan.server = w.server
+    milan.start()
+    wait(lambda: w.server.status()["counters"]["new_sessions"] == 1, None,
+         "and so does the other")
+    milan.stop()
+    milan.server = twin         # within ten minutes: no third one
+    milan.start()
+    wait(lambda: any("copied state directory" in l for l in twin.lines()),
+         None, "it says what may be wrong")
+    s = twin.status()
+    need(s["counters"]["new_sessions"] == 1, "they chase")
+    need([t for t in s["troubles"] if t["topic"] == "fork" and
+          "copied" in t["text"]], "no alarm in status: %s", s["troubles"])
+    need(twin.stop() == 0 and not twin.sanitizer(), "twin: %s",
+         twin.sanitizer())
+    w.end()
+
+
+# --- a controller that flaps -------------------------------------------------
+
+def flapping(top):
+    w = World(top, "milan", min_interval=3, heartbeat=1)
+    w.write(-1)                 # after the start's own publication
+    w.server.reload()
+
+    def settled():
+        s = w.server.status()
+        return None if "deferred" in s else s
+    s = wait(settled, None, "the first one is out")
+    at, before = s["serial"], s["counters"]["reloads_deferred"]
+    begun = time.monotonic()
+    w.write(0)
+    first = w.server.reload()
+    deferred = [first] if "deferred" in first else []
+    for i in range(1, BURST):
+        w.write(i)
+        told = w.server.reload()
+        if "deferred" in told:
+            need(not told["changed"] and 0 < told["deferred"] <= 3, "%s", told)
+            deferred.append(told)
+    need(len(deferred) > BURST // 2, "%d were deferred", len(deferred))
+    took = time.monotonic() - begun
+    s = wait(settled, None, "what waited is out")
+    need(served(w.server) == BURST - 1, "not the last one")
+    need(s["map-serial"] - at <= 2 + took / 3, "%d publications in %.1f s",
+         s["map-serial"] - at, took)
+    w.in_step()
+    need(s["counters"]["reloads_deferred"] - before == len(deferred),
+         "counters: %s", s["counters"])
+
+    # Errors at once, and what waits is not lost.
+    w.write(999)
+    w.server.reload()           # the one that may go at once
+    w.write(1000)
+    code, out, _ = w.server.call("reload")
+    need(code == 0 and "will be published in" in out, "%d %s", code, out)
+    waiting = w.server.status()["deferred"]
+    need(waiting["reloads"] <= 2 and waiting["seconds"] <= 3, "%s", waiting)
+    need("waiting" in w.server.call("status")[1], "status says nothing")
+    good = w.text()
+    alto.put(w.maps["cost-map.json"], "{")
+    code, _, err = w.server.call("reload")
+    need(code == 1 and "cost-map.json" in err, "%d %s", code, err)
+    need("deferred" in w.server.status(), "forgotten")
+    alto.put(w.maps["cost-map.json"], good)
+    w.write(2000)
+    w.server.reload()
+    wait(settled, None, "it is out")
+    wait(lambda: served(w.server) == 2000, None, "it is served")
+
+    # Back to what is served: nothing waits.
+    w.write(3000)
+    need("deferred" in w.server.reload(), "at once")
+    w.write(2000)
+    told = w.server.reload()
+    need(not told["changed"] and "deferred" not in told, "%s", told)
+    need("deferred" not in w.server.status(), "it waits for nothing")
+
+    # By a signal; heartbeats go on while it waits.
+    w.write(4000)
+    w.server.signal(signal.SIGHUP)
+    wait(lambda: "deferred" in w.server.status() or
+         served(w.server) == 4000, None, "the signal is heard")
+    created = w.server.status()["created"]
+    wait(lambda: w.server.status()["created"] > created, 5, "a heartbeat")
+    wait(lambda: served(w.server) == 4000, None, "it is served")
+    w.in_step()
+    w.end()
+
+
+# --- clocks ------------------------------------------------------------------
+
+def clock_jumps(top):
+    """Both ways, a day: no timer minds, and what is signed stays in order."""
+    w = World(top, "milan", jumps=True, heartbeat=1)
+    for seconds in (86400, -86400, -40, 3600):
+        at = w.server.status()["counters"]["heartbeats"]
+        w.clock.jump(seconds)
+        wait(lambda: w.server.status()["counters"]["heartbeats"] > at + 2, 10,
+             "heartbeats go on after %+d s" % seconds)
+        w.change()
+        w.in_step(alto.WAIT_S + 60)
+    w.end()
+
+
+def session_in_future(top):
+    """A session that the clock has fallen behind cannot be followed by one that
+    anybody would take: said, and nothing is done."""
+    w = World(top, jumps=True, heartbeat=1)
+    w.clock.jump(86400)
+    w.server.ctl("session", "new")
+    at = w.server.position()
+    w.clock.jump(-86400)
+    code, _, err = w.server.call("session", "new")
+    need(code == 1 and "clock" in err, "%d %s", code, err)
+    code, _, err = w.server.call("key", "retire", "--compromised")
+    need(code == 1 and "clock" in err, "%d %s", code, err)
+    need(w.server.position() == at, "it moved")
+    need(len(run_keys.ring(w.server)) == 1, "keys changed")
+    w.server.stop()
+    before = len(w.server.lines())
+    w.server.start(ready=False)
+    wait(lambda: not w.server.alive(), None, "it refuses to start")
+    need(w.server.stop() == 1, "it ended badly")
+    need("clock" in "\n".join(w.server.lines()[before:]), "unclear")
+    w.clock.jump(86400)
+    w.server.start()
+    need(w.server.position()[0] == at[0], "another session")
+    w.end()
+
+
+# --- altoctl -----------------------------------------------------------------
+
+def commands(top):
+    w = World(top)
+    usage = (["key"], ["key", "lost"], ["session"], ["session", "old"],
+             ["backup"], ["backup", "a", "b"], ["key", "list", "x"],
+             ["status", "--compromised"], ["reload", "--over", "3"],
+             ["drain", "--over", "x"], ["drain", "--over", "9999"],
+             ["key", "next", "--force"], ["keys"], ["key-list"])
+    for words in usage:
+        code, out, err = w.server.call(*words)
+        need(code == 2 and not out and "altoctl" in err, "%s: %d %s%s", words,
+             code, out, err)
+    need("key list" in w.server.call("key")[2], "it does not say which")
+    code, out, _ = w.server.call("help")
+    need(code == 0 and re.search("key retire.*session new.*backup FILE.*drain",
+                                 out, re.S), "%s", out)
+    for words in (["trust"], ["resync"]):
+        code, _, err = w.server.call(*words)
+        need(code == 1 and "no command" in err, "%s: %d %s", words, code, err)
+    key = w.server.status()["key"]
+    need(key in w.server.call("key", "list")[1], "key list says nothing")
+    w.end()
+    for words in (["key", "list"], ["session", "new"],
+                  ["backup", os.path.join(top, "none.db")]):
+        need(w.server.call(*words)[0] == 3, "%s: not 3", words)
+    need(not os.path.exists(os.path.join(top, "none.db")), "a file was left")
+
+
+# --- all ---------------------------------------------------------------------
+
+def main():
+    tests = alto.Tests()
+
+    def story(what, run):
+        if sys.argv[1:] and not re.search(sys.argv[1], what):
+            return
+        with tests(what):
+            with alto.folder() as top:
+                run(top)
+
+    story("a new session on purpose", session_new)
+    story("a backup, and what comes of restoring it", backup)
+    story("backups while it publishes", backup_busy)
+    story("two servers on copies of one state directory", two_servers)
+    story("a controller that flaps", flapping)
+    story("a wall clock that jumps", clock_jumps)
+    story("no new session in the future of the clock", session_in_future)
+    story("what altoctl refuses", commands)
+    return tests.end()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
