@@ -38,6 +38,7 @@ struct msg_below {
 #define MSG_TRUST	202	/* the operator's commands */
 #define MSG_RESYNC	203
 #define MSG_RELOAD	204	/* own tokens */
+#define MSG_BACKUP	206
 struct msg_command {
 	struct msg msg;
 	struct ctlsock_req *req;	/* NULL: nobody waits for an answer */

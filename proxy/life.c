@@ -124,6 +124,27 @@ static void on_missing(struct applier *a)
 		miss_settled(a->miss);
 }
 
+static void on_backup(struct applier *a, struct ctlsock_req *req)
+{
+	struct buf text = BUF_INIT(4096);
+
+	if (!backup_begin(&a->backup, a->house->journal, req, &text))
+		tell_text(a, req, &text);
+	buf_free(&text);
+}
+
+/* A piece of the copy; false: none is being made. */
+static bool copy_on(struct applier *a)
+{
+	struct buf text = BUF_INIT(4096);
+	struct ctlsock_req *req;
+
+	if (a->backup.copy && backup_step(&a->backup, &req, &text))
+		tell_text(a, req, &text);
+	buf_free(&text);
+	return a->backup.copy != NULL;
+}
+
 static void on_message(struct applier *a, struct msg *m)
 {
 	const struct msg_below *below = (struct msg_below *)m;
@@ -149,6 +170,9 @@ static void on_message(struct applier *a, struct msg *m)
 		break;
 	case MSG_RELOAD:
 		on_reload(a, command->req);
+		break;
+	case MSG_BACKUP:
+		on_backup(a, command->req);
 		break;
 	case MSG_MISSING:
 		on_missing(a);
@@ -196,7 +220,7 @@ uint64_t applier_tick(struct applier *a)
 	due[0] = probe_tick(a, now);
 	due[1] = channel_tick(a, now);
 	due[2] = poll_tick(a, now);
-	next = now + beat;
+	next = copy_on(a) ? now : now + beat;
 	for (int i = 0; i < 3; i++)
 		if (due[i] < next)
 			next = due[i];
@@ -219,6 +243,7 @@ enum rc applier_new(const struct conf *c, struct applier **out)
 
 void applier_stop(struct applier *a)
 {
+	backup_end(&a->backup);
 	pull_free(a->aside);
 	a->aside = NULL;
 }

@@ -231,6 +231,12 @@ static void on_resync(struct ctlsock_req *req, const json_t *args, void *arg)
 	command(arg, MSG_RESYNC, req);
 }
 
+static void on_backup(struct ctlsock_req *req, const json_t *args, void *arg)
+{
+	(void)args;
+	command(arg, MSG_BACKUP, req);
+}
+
 /* What listeners show and believe, then what is shown upstream. */
 static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 {
@@ -255,6 +261,7 @@ static const struct ctl_command commands[] = {
 	{ "reload", on_reload },
 	{ "resync", on_resync },
 	{ "trust", on_trust },
+	{ "backup", on_backup },
 	{ "drain", on_drain },
 	{ NULL, NULL }
 };

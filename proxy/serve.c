@@ -26,6 +26,16 @@ static enum rc write_keys(struct journal *j, void *arg, struct diag *d)
 	return rc;
 }
 
+void serve_keys(struct applier *a)
+{
+	struct diag d = { 0 };
+	enum rc rc = write_keys(a->house->journal, a, &d);
+
+	if (rc != RC_OK)
+		log_error("journal", "keys: %s", d.text[0] ? d.text :
+		          rc_text(rc));
+}
+
 void serve_look(struct applier *a)
 {
 	struct resource *r = snapshot_get(a->now, DIRECTORY_ID);
@@ -83,7 +93,7 @@ enum rc serve(struct applier *a, const struct sub_act *act)
 		.updates = act->jump ? NULL : act->updates,
 		.n = act->jump ? 0 : act->n_updates,
 		.jump = (act->jump || !a->now) && !same, .session = session,
-		.also = same ? NULL : write_keys, .arg = a,
+		.also = write_keys, .arg = a,
 	};
 	struct diag d = { 0 };
 	enum rc rc = publish(&a->house->publish, &pub, &d);

@@ -112,14 +112,28 @@ static void put_moved(const struct applier *a, const struct position *from,
 	buf_putc(b, '}');
 }
 
+void tell_text(struct applier *a, struct ctlsock_req *req, struct buf *text)
+{
+	struct msg_answer *m = req ? calloc(1, sizeof(*m)) : NULL;
+
+	if (m) {
+		m->msg.kind = MSG_ANSWER;
+		m->msg.size = sizeof(*m) + text->len;
+		m->req = req;
+		m->text = buf_take(text, &m->len);
+	}
+	buf_free(text);
+	if (m && m->text)
+		house_to_loop(a->house, &m->msg);
+	else
+		free(m);
+}
+
 void tell_answer(struct applier *a, struct ctlsock_req *req,
                  const struct position *from, const char *error)
 {
 	struct buf b = BUF_INIT(ANSWER_MAX);
-	struct msg_answer *m = req ? calloc(1, sizeof(*m)) : NULL;
 
-	if (!m)
-		return;
 	if (error) {
 		buf_puts(&b, "{\"error\":");
 		json_put_string(&b, error, strlen(error));
@@ -127,15 +141,7 @@ void tell_answer(struct applier *a, struct ctlsock_req *req,
 	} else {
 		put_moved(a, from, &b);
 	}
-	m->msg.kind = MSG_ANSWER;
-	m->msg.size = sizeof(*m) + b.len;
-	m->req = req;
-	m->text = buf_take(&b, &m->len);
-	buf_free(&b);
-	if (m->text)
-		house_to_loop(a->house, &m->msg);
-	else
-		free(m);
+	tell_text(a, req, &b);
 }
 
 /* ---- to the operator ------------------------------------------------------- */

@@ -34,7 +34,6 @@ void trust_ask(struct applier *a)
 	if (t->ticket || (t->asked_ms && now - t->asked_ms < PAUSE_MS))
 		return;
 	t->asked_ms = now + 1;
-	t->first = sub_keys(a->sub)->n == 0;
 	log_info("trust", "asking the origin for its keys: %s",
 	         contacts_origin(a->contacts)->directory);
 	rc = ask(a, FETCH_KEYS, "", &t->ticket);
@@ -56,14 +55,17 @@ static const char *introduce(struct applier *a, const struct pull_result *r,
 	}
 	b.id = DIRECTORY_ID;
 	rc = sub_introduce(a->sub, &b, clock_wall_s(), &d);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		serve_keys(a);
 		return NULL;
+	}
 	snprintf(why, WHY_MAX, "%.250s", d.text[0] ? d.text : rc_text(rc));
 	return why;
 }
 
 static void on_keys(struct applier *a, const struct pull_result *r)
 {
+	struct keys before = *sub_keys(a->sub);
 	char text[WHY_MAX];
 	const char *why;
 
@@ -75,8 +77,11 @@ static void on_keys(struct applier *a, const struct pull_result *r)
 		return;
 	}
 	log_info("trust", "the origin's keys are trusted now");
-	if (a->trust.first)
-		a->trust.asked_ms = 0;	/* to begin with is no surprise */
+	/* An answer that brought something may be asked for again at once. */
+	if (before.n != sub_keys(a->sub)->n ||
+	    memcmp(before.key, sub_keys(a->sub)->key,
+	           before.n * sizeof(before.key[0])) != 0)
+		a->trust.asked_ms = 0;
 	status_trouble(a->house->status, "key", NULL, 0);
 	sources_hurry(a->sources, clock_mono_ms());
 	a->poll.due_ms = clock_mono_ms();

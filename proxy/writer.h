@@ -16,6 +16,7 @@
 #include "common/base/diag.h"
 #include "common/base/rc.h"
 #include "common/proto/sub.h"
+#include "common/service/backup.h"
 #include "common/service/house.h"
 #include "common/service/pull.h"
 #include "common/service/status.h"
@@ -71,7 +72,6 @@ enum trust_step { TRUST_NONE, TRUST_KEYS, TRUST_STATE, TRUST_ROUND };
 struct trust {
 	uint64_t asked_ms;		/* FETCH_KEYS last, plus one; 0: never */
 	uint64_t ticket;		/* of it */
-	bool first;			/* it: no key was known before */
 	enum trust_step step;		/* the operator's command */
 	uint64_t step_ticket;
 	struct ctlsock_req *req;
@@ -101,6 +101,7 @@ struct applier {
 	struct trust trust;
 	struct ctlsock_req *resync;	/* who waits for it */
 	bool resyncing;
+	struct backup backup;
 	struct position from;		/* where it or `trust` began */
 	size_t n_retries;
 	struct retry retries[RETRIES_MAX];
@@ -148,6 +149,8 @@ struct sub_body fetch_body(const struct pull_result *r);
 MUST_CHECK enum rc serve(struct applier *a, const struct sub_act *act);
 /* a->now is another one, or comes from the journal. */
 void serve_look(struct applier *a);
+/* The trusted keys have changed without anything to serve. */
+void serve_keys(struct applier *a);
 
 /* ---- drive.c --------------------------------------------------------------- */
 
@@ -213,6 +216,8 @@ void tell(struct applier *a, int kind, const char *text, size_t len,
 void tell_connect(struct applier *a, const char *uri,
                   const struct contact *who);
 void tell_hello(struct applier *a);
+/* text, one JSON object, is taken over; req may be NULL. */
+void tell_text(struct applier *a, struct ctlsock_req *req, struct buf *text);
 /* error NULL: it went well. req may be NULL; from, where it stood before, too. */
 void tell_answer(struct applier *a, struct ctlsock_req *req,
                  const struct position *from, const char *error);

@@ -159,6 +159,7 @@ static void ask(struct roster *r, const struct lineup_question *q)
 		.id = q->name, .url = url, .no_cache = true,
 		.max_body = CHECK_BODY_MAX, .timeout_ms = CHECK_TIMEOUT_MS,
 		.done = on_answer, .arg = r->h,
+		.tls.ca_file = conf_get_str(r->h->cfg.conf, "ca"),
 	};
 
 	if (!lane)

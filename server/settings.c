@@ -21,6 +21,9 @@ static const struct conf_key keys[] = {
 	  "the state is signed anew this often; older than three: stale" },
 	{ "", "min-interval", CONF_SECONDS, "0", 0, 3600, CONF_RESTART,
 	  "changes of the maps are published no closer together; 0: at once" },
+	{ "", "ca", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	  "PEM file of the authorities that proxies' certificates lead to when "
+	  "they are checked for the list; default: the system's" },
 	{ "", "watch", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "read a map file by itself when it changes" },
 	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_RESTART,

@@ -113,6 +113,10 @@ def backup(top):
     code, _, err = w.server.call("backup", os.path.join(top, "no", "where"))
     need(code == 1 and "No such" in err, "%d %s", code, err)
 
+    mine = os.path.join(top, "proxy.db")
+    told = w.proxies[0].ctl("backup", mine)
+    need(told["bytes"] == os.path.getsize(mine), "a proxy's: %s", told)
+
     w.change(4)
     w.in_step()
     was = tags(w.server)

@@ -62,6 +62,9 @@ struct ws_handlers {
 	/* Server, before the handshake is answered: 0 admits, else the HTTP
 	 * status to refuse with, e.g. 401. arg is that of ws_handlers. */
 	int (*admit)(const struct ws_request *rq, void *arg);
+	/* Server: one that never opens, be it that a limit is reached or that its
+	 * handshake failed. why is static text, of few. Not after admit. */
+	void (*turned_away)(const char *peer, const char *why, void *arg);
 	/* The handshake is done; ws_user() is arg until ws_set_user(). On a
 	 * client connection all of rq but the peer is NULL. */
 	void (*open)(struct ws_conn *c, const struct ws_request *rq);

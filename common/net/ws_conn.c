@@ -102,6 +102,10 @@ void ws_conn_end(struct ws_conn *c)
 	c->wsi = NULL;
 	if ((c->open || c->cl != NULL) && c->on->closed != NULL)
 		c->on->closed(c, c->code, c->reason);
+	else if (c->ls != NULL && !c->refused && c->ls->poll != NULL &&
+	         c->on->turned_away != NULL)
+		c->on->turned_away(c->peer, c->closing ? "slow handshake" :
+		                   "broken handshake", c->ls->on.arg);
 	conn_unlink(c);
 	if (c->ls != NULL) {
 		addr_count_drop(&c->ls->addrs, c->addr);

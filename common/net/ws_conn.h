@@ -59,6 +59,7 @@ struct ws_conn {
 	uint64_t alive_ms;		/* when the peer last gave a sign */
 	uint64_t close_ms;		/* hang up then; 0: not closing */
 	unsigned code;
+	bool refused;			/* server: by admit */
 	bool open, closing, close_sent, peer_closed;
 	bool blocked;			/* libwebsockets may hold bytes, */
 	size_t rest;			/* at most these, of a fragment */

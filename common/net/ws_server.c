@@ -85,6 +85,7 @@ static int on_upgrade(struct lws *wsi, struct ws_conn *c, const char *what)
 	ws_conn_headers(wsi, &rq, &h);
 	if (c->on->admit != NULL)
 		status = c->on->admit(&rq, c->on->arg);
+	c->refused = status != 0;
 	if (status != 0)
 		return refuse(wsi, (unsigned)status, "Refused");
 	return 0;
@@ -125,19 +126,36 @@ static int on_server(struct lws *wsi, struct ws_conn *c,
 
 /* listener */
 
-static bool is_full(const struct ws_listener *ls)
+/* The limit that is reached, or NULL. */
+static const char *full(const struct ws_listener *ls)
 {
 	const struct ws_limits *lim = &ls->limits;
 
-	return ls->n_conns >= lim->max_conns || (lim->max_handshakes > 0 &&
-	       ls->n_opening >= lim->max_handshakes);
+	if (ls->n_conns >= lim->max_conns)
+		return "too many connections";
+	if (lim->max_handshakes > 0 && ls->n_opening >= lim->max_handshakes)
+		return "too many handshakes";
+	return NULL;
+}
+
+static void turn_away(struct ws_listener *ls,
+                      const struct sockaddr_storage *ss, const char *why)
+{
+	char peer[sizeof(((struct ws_conn *)0)->peer)];
+
+	addr_print((const struct sockaddr *)ss, peer, sizeof(peer));
+	if (ls->on.turned_away != NULL)
+		ls->on.turned_away(peer, why, ls->on.arg);
 }
 
 static struct ws_conn *server_conn(struct ws_listener *ls,
                                    const struct sockaddr_storage *ss)
 {
-	struct ws_conn *c = is_full(ls) ? NULL : calloc(1, sizeof(*c));
+	const char *why = full(ls);
+	struct ws_conn *c = why != NULL ? NULL : calloc(1, sizeof(*c));
 
+	if (why != NULL)
+		turn_away(ls, ss, why);
 	if (c == NULL)
 		return NULL;
 	c->ls = ls;
@@ -148,6 +166,7 @@ static struct ws_conn *server_conn(struct ws_listener *ls,
 	buf_init(&c->in, ls->limits.max_message);
 	if (addr_count_take(&ls->addrs, ss, ls->limits.max_conns_per_addr,
 	                    &c->addr) != RC_OK) {
+		turn_away(ls, ss, "too many connections from one address");
 		free(c);
 		return NULL;
 	}

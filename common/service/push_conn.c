@@ -62,6 +62,11 @@ static int turn_away(struct push *p, const char *peer, int status,
 	return status;
 }
 
+static void on_turned_away(const char *peer, const char *why, void *arg)
+{
+	turn_away(arg, peer, 0, why);
+}
+
 static int on_admit(const struct ws_request *rq, void *arg)
 {
 	struct push *p = arg;
@@ -322,6 +327,6 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 }
 
 const struct ws_handlers push_handlers = {
-	.admit = on_admit, .open = on_open, .message = on_message,
+	.admit = on_admit, .turned_away = on_turned_away, .open = on_open, .message = on_message,
 	.writable = on_writable, .closed = on_closed
 };
