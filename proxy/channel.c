@@ -11,6 +11,7 @@
 #define MISSES_MAX	2	/* before the directory is asked again */
 #define TOO_BIG		"1009"	/* close code of a frame over our ceiling */
 #define SILENT_BEATS	3	/* heartbeats without a frame: it is gone */
+#define FIRST_WORDS_MS	10000	/* for each of the first ones to come */
 
 void channel_switched(struct applier *a, const char *why)
 {
@@ -218,8 +219,11 @@ static uint64_t tick_open(struct applier *a, uint64_t now)
 {
 	struct channel *ch = &a->channel;
 	uint64_t beat = (a->heartbeat ? a->heartbeat : HEARTBEAT_S) * 1000ull;
+	uint64_t most = SILENT_BEATS * beat, due = ch->beat_ms + beat;
 
-	if (now - ch->heard_ms > SILENT_BEATS * beat) {
+	if (sub_expects(a->sub) && most > FIRST_WORDS_MS)
+		most = FIRST_WORDS_MS;
+	if (now - ch->heard_ms > most) {
 		log_warn("upstream", "silent for %llu s",
 		         (unsigned long long)(now - ch->heard_ms) / 1000);
 		sub_lost(a->sub, SUB_SILENT);
@@ -231,8 +235,9 @@ static uint64_t tick_open(struct applier *a, uint64_t now)
 		ch->beat_ms = now;
 		sub_heartbeat_due(a->sub);
 		drive(a, RC_OK);
+		due = now + beat;
 	}
-	return ch->beat_ms + beat;
+	return due < ch->heard_ms + most ? due : ch->heard_ms + most + 1;
 }
 
 uint64_t channel_tick(struct applier *a, uint64_t now)

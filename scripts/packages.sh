@@ -11,7 +11,8 @@ libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
 # To run and check the quickstart.
 RUN_PACKAGES="python3 openssl"
 
-TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime nginx-light"
+TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime nginx-light
+iproute2"
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

@@ -335,6 +335,17 @@ static enum rc load_identity(struct publisher *p, struct diag *d)
 	return rc;
 }
 
+/* A disk that takes nothing does not stop a server that has something to serve;
+ * each heartbeat tries again. */
+static enum rc serve_anyway(enum rc rc, bool empty, struct diag *d)
+{
+	if (empty || rc != RC_EIO)
+		return rc;
+	log_error("journal", "%s; serving what it holds", d->text);
+	diag_clear(d);
+	return RC_OK;
+}
+
 enum rc publisher_start(struct publisher *p, struct house *h,
                         struct restored *restored, struct diag *d)
 {
@@ -354,7 +365,7 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 	if (rc != RC_OK)
 		return rc;
 	keep_load_records(h->journal, p->o.maps);
-	rc = reload_first(&p->reload, &p->o, d);
+	rc = serve_anyway(reload_first(&p->reload, &p->o, d), empty, d);
 	if (rc != RC_OK)
 		return rc;
 	orders_show_keys(&p->o);
@@ -362,5 +373,5 @@ enum rc publisher_start(struct publisher *p, struct house *h,
 	/* What the journal held may be old: sign it anew unless that was done. */
 	if (snapshot_state(p->o.now)->created == before)
 		rc = release_resign(&p->o, d);
-	return rc;
+	return serve_anyway(rc, empty, d);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/net/loop.h"
 #include "common/service/guard.h"
@@ -68,6 +69,23 @@ static bool may_announce(const struct roster *r, const char *name,
 	return !known && peer && own_address(uri, peer);
 }
 
+static size_t host_of(const char *uri, const char **host)
+{
+	const char *at = strstr(uri, "://");
+
+	*host = at ? at + 3 : "";
+	return **host == '[' ? strcspn(*host, "]") + 1 : strcspn(*host, ":/");
+}
+
+/* What is vouched for is the host of uri; push leads there or is not told on. */
+static bool same_host(const char *uri, const char *push)
+{
+	const char *a, *b;
+	size_t len = host_of(uri, &a);
+
+	return len == host_of(push, &b) && strncasecmp(a, b, len) == 0;
+}
+
 /* ---- looking --------------------------------------------------------------- */
 
 static void see(struct roster *r, const char *name, const char *uri,
@@ -77,7 +95,8 @@ static void see(struct roster *r, const char *name, const char *uri,
 
 	snprintf(as.name, sizeof(as.name), "%s", name);
 	snprintf(as.uri, sizeof(as.uri), "%s", uri);
-	snprintf(as.push, sizeof(as.push), "%s", push);
+	snprintf(as.push, sizeof(as.push), "%s",
+	         same_host(uri, push) ? push : "");
 	lineup_seen(r->lineup, &as, at);
 }
 

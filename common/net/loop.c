@@ -114,6 +114,8 @@ static struct foreign foreign_handles(struct loop *l)
 	return f;
 }
 
+#define LWS_TIMEOUT_S 86400
+
 static enum rc make_lws(struct loop *l)
 {
 	struct lws_context_creation_info info;
@@ -127,6 +129,9 @@ static enum rc make_lws(struct loop *l)
 	info.foreign_loops = loops;
 	info.pcontext = &l->lws;
 	info.pt_serv_buf_size = LWS_READ_BYTES;
+	/* Its own end of a connect leaves a handle behind that nobody can close;
+	 * each connection has a limit of ours, which ends it whole. */
+	info.timeout_secs = LWS_TIMEOUT_S;
 	info.options = LWS_SERVER_OPTION_LIBUV |
 		LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
 	l->lws = lws_create_context(&info);

@@ -182,6 +182,8 @@ MUST_CHECK enum rc sub_next(struct sub *s, struct sub_act *act);
 /* Trusted now: what the journal keeps with SUB_PUBLISH. */
 const struct keys *sub_keys(const struct sub *s);
 const struct sub_counts *sub_counts(const struct sub *s);
+/* Open, and the publisher has not said yet how to go on: its first words are due. */
+bool sub_expects(const struct sub *s);
 /* "closed", "pull", "hello", "snapshot", "behind", "current": for status. */
 const char *sub_phase(const struct sub *s);
 unsigned sub_heartbeat(const struct sub *s);	/* the publisher's; 0 unknown */

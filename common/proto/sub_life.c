@@ -163,6 +163,11 @@ const struct sub_counts *sub_counts(const struct sub *s)
 	return &s->counts;
 }
 
+bool sub_expects(const struct sub *s)
+{
+	return s->phase == HELLO || s->phase == ASKED || s->phase == ORDERED;
+}
+
 const char *sub_phase(const struct sub *s)
 {
 	const struct state *held = s->held ? snapshot_state(s->held) : NULL;

@@ -327,6 +327,6 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 }
 
 const struct ws_handlers push_handlers = {
-	.admit = on_admit, .turned_away = on_turned_away, .open = on_open, .message = on_message,
-	.writable = on_writable, .closed = on_closed
+	.admit = on_admit, .turned_away = on_turned_away, .open = on_open,
+	.message = on_message, .writable = on_writable, .closed = on_closed
 };

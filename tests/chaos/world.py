@@ -1,0 +1,325 @@
+"""One server, proxies in two levels below it, and the relays between them.
+
+	server -- relay -- milan -- relay -- rome
+	       -- relay -- turin
+
+and, when the program knows them, bari (mode "pull", below the server) and oslo
+(two upstreams: milan, then the server). Each daemon has its state directory,
+its faulty disk and its clock to itself; as root each proxy has a network
+namespace, with one line to the relays, which can be cut, and one to the
+pollers.
+"""
+import glob
+import ipaddress
+import json
+import os
+import random
+import socket
+import struct
+import subprocess
+
+import alto
+from alto import need, wait
+
+import noise
+
+LIFETIME_S = 900        # of signatures; clocks jump over it
+SMALL = "size=24m,mode=0700"     # of which a journal takes 4 to 8
+FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+
+
+def ask(path, **command):
+    """What a control socket answers, or None when nobody is there."""
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(path)
+            s.sendall(json.dumps(command).encode() + b"\n")
+            with s.makefile("r") as lines:
+                text = lines.readline()
+        return json.loads(text) if text.endswith("\n") else None
+    except (OSError, ValueError):
+        return None
+
+
+class Disk:
+    """What faulty.c reads."""
+
+    WRONG = {"fine": 0, "short-write": 1, "write-error": 2, "no-space": 3,
+             "fsync-error": 4}
+
+    def __init__(self, path):
+        self.path = path
+        alto.put(path, struct.pack("iii", 0, 0, 0))
+
+    def set(self, what, calls=0):
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("ii", self.WRONG[what], calls))
+
+    def hits(self):
+        with open(self.path, "rb") as f:
+            return struct.unpack("iii", f.read())[2]
+
+
+class Lines:
+    """A network namespace with two lines to this one: "up" is cut at will."""
+
+    made = []
+
+    def __init__(self, number, name):
+        self.ns = "alto%d-%s" % (os.getpid(), name)
+        self.made.append(self)
+        run("netns", "add", self.ns)
+        run("-n", self.ns, "link", "set", "lo", "up")
+        self.cut_at, self.up, _ = self.line("u", number)
+        _, _, self.here = self.line("p", 8 + number)    # for the pollers
+
+    def line(self, kind, number):
+        """(interface, address here, address there): four addresses of the 64
+        that belong to this process; there are runs beside it."""
+        net = 0x0ac00000 + os.getpid() % 65536 * 64 + 4 * number
+        here, there = (str(ipaddress.IPv4Address(net + i)) for i in (1, 2))
+        out = "a%d%s%d" % (os.getpid(), kind, number)
+        run("link", "add", out, "type", "veth", "peer", "name", kind,
+            "netns", self.ns)
+        run("addr", "add", here + "/30", "dev", out)
+        run("-n", self.ns, "addr", "add", there + "/30", "dev", kind)
+        run("link", "set", out, "up")
+        run("-n", self.ns, "link", "set", kind, "up")
+        return out, here, there
+
+    def cut(self, cut):
+        run("link", "set", self.cut_at, "down" if cut else "up")
+
+    @classmethod
+    def remove(cls):
+        for lines in cls.made:
+            subprocess.run(["ip", "netns", "del", lines.ns], check=False,
+                           stderr=subprocess.DEVNULL)
+        cls.made.clear()
+
+
+def run(*args):
+    r = subprocess.run(["ip", *args], stderr=subprocess.PIPE, text=True,
+                       stdin=subprocess.DEVNULL, check=False)
+    need(r.returncode == 0, "ip %s: %s", " ".join(args), r.stderr)
+
+
+def namespaces_work():
+    if os.geteuid() != 0:
+        return False
+    try:
+        Lines(0, "try")
+        return True
+    except (alto.Failed, OSError):
+        return False
+    finally:
+        Lines.remove()
+
+
+class Victim:
+    """What is added to a daemon so that it can be hurt."""
+
+    def hurtable(self, world, lines=None):
+        self.busy = False       # a fault has it now
+        self.copy = None        # (folder, position) of its state directory
+        self.lines_to = lines
+        self.disk = Disk(os.path.join(self.dir, "disk"))
+        self.small_disk = world.small_disk(self.state)
+        self.clock_file = os.path.join(self.dir, "clock")
+        alto.put(self.clock_file, "+0\n")
+        self.world = world
+        self.poller = None
+        return self
+
+    def environment(self, both=False):
+        libs = [self.world.faulty]
+        env = {"FAULTY_CTL": self.disk.path, "FAULTY_DIR": self.state}
+        fake = sorted(glob.glob(FAKETIME))
+        if fake and not self.world.tsan:
+            libs.append(fake[0])
+            env.update(FAKETIME_TIMESTAMP_FILE=self.clock_file,
+                       FAKETIME_CACHE_DURATION="1", NO_FAKE_STAT="1")
+            if not both:
+                env.update(DONT_FAKE_MONOTONIC="1",
+                           FAKETIME_DONT_FAKE_MONOTONIC="1")
+        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + \
+            ":verify_asan_link_order=0"
+        env["LD_PRELOAD"] = ":".join(filter(None, libs))
+        return env
+
+    def launch(self, both=False, ready=True):
+        """As start(), with all that can be made to fail."""
+        need(not self.alive(), "%s runs already", self.name)
+        alto.put(self.conf, "".join("%s = %s;\n" % (k, alto.render(v))
+                                    for k, v in self.settings.items()))
+        prefix = ["ip", "netns", "exec", self.lines_to.ns] \
+            if self.lines_to else []
+        preload = ["env", *("%s=%s" % i for i in self.environment(
+            both).items())]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [*prefix, *preload, alto.find_bin(self.program), "--config",
+                 self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.dir)
+        alto._running.append(self)
+        if ready:
+            self.come()
+        self.world.record("life", who=self.name, what="start")
+
+    def answers(self):
+        status = ask(self.socket, command="status")
+        if status:
+            self.urls = status["listeners"]
+        return status
+
+    def come(self):
+        def answers():
+            self.must_run()
+            return self.answers()
+        wait(answers, None, self.name + " answers")
+
+    def listens(self, kind):
+        return self.settings[kind]["listen"].replace(
+            "0.0.0.0", self.lines_to.here if self.lines_to else "127.0.0.1")
+
+    def set_clock(self, offset):
+        alto.put(self.clock_file, "%+d\n" % offset)
+        self.world.record("clock", who=self.name, offset=offset)
+
+
+class Server(Victim, alto.Server):
+    pass
+
+
+class Proxy(Victim, alto.Daemon):
+    program = "alto-proxy"
+
+
+class World:
+    def __init__(self, top, seed, record, told, namespaces=True):
+        self.top, self.seed, self.record = top, seed, record
+        self.namespaces = namespaces and namespaces_work()
+        with open(alto.find_bin("alto-server"), "rb") as f:
+            self.tsan = b"__tsan_" in f.read()
+        self.faulty = self.build_disk()
+        self.hub = noise.Hub(told, "0.0.0.0" if self.namespaces
+                             else "127.0.0.1")
+        self.server, self.proxies, self.links = None, [], {}
+        self.key, self.mounted = None, []
+
+    def build_disk(self):
+        """A library already built, or built here; without a compiler the
+        disk never fails, and the table of events says so."""
+        if self.tsan:
+            return None
+        said = os.environ.get("ALTO_FAULTY")
+        if said:
+            return os.path.abspath(said)
+        out = os.path.join(self.top, "faulty.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                              "faulty.c")
+        try:
+            r = subprocess.run([os.environ.get("CC", "cc"), "-std=c11",
+                                "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared",
+                                "-o", out, source, "-ldl"], check=False)
+        except OSError:
+            return None
+        return out if r.returncode == 0 else None
+
+    def small_disk(self, path):
+        """One that can be filled; root alone can make it."""
+        os.makedirs(path, exist_ok=True)
+        if os.geteuid() != 0:
+            return False
+        r = subprocess.run(["mount", "-t", "tmpfs", "-o", SMALL, "none", path],
+                           check=False, stderr=subprocess.DEVNULL)
+        if r.returncode == 0:
+            self.mounted.append(path)
+        return r.returncode == 0
+
+    def start(self, maps, **settings):
+        settings = dict({"heartbeat": 1, "signing": {"lifetime": LIFETIME_S},
+                         "history": {"count": 12}}, **settings)
+        self.server = alto.at_home(Server(self.top, maps.files(), **settings))
+        self.server.hurtable(self)
+        self.server.launch()
+        status = ask(self.server.socket, command="status")
+        self.key, self.service = status["key"], status["service"]
+        milan = self.proxy("milan", [self.server])
+        self.proxy("turin", [self.server])
+        self.proxy("rome", [milan])
+        if self.knows({"mode": "pull"}):
+            self.proxy("bari", [self.server], mode="pull")
+        if self.knows({}, {}):
+            self.proxy("oslo", [milan, self.server])
+        for p in self.proxies:
+            p.launch()
+
+    def knows(self, *upstreams):
+        """Does the program take such settings? --check says."""
+        probe = Proxy(self.top, "probe", {"upstream": [dict(
+            {"directory": "http://127.0.0.1:1/directory", "name": "probe"},
+            **u) for u in upstreams]})
+        alto.put(probe.conf, "".join("%s = %s;\n" % (k, alto.render(v))
+                                     for k, v in probe.settings.items()))
+        r = subprocess.run([alto.find_bin("alto-proxy"), "--config",
+                            probe.conf, "--check"], capture_output=True,
+                           check=False)
+        return r.returncode == 0
+
+    def proxy(self, name, above, mode="push"):
+        lines = Lines(len(self.proxies) + 1, name) if self.namespaces else None
+        p = alto.at_home(Proxy(self.top, name, {}))
+        p.hurtable(self, lines)
+        if lines:
+            for kind in ("http", "push"):
+                p.settings[kind]["listen"] = p.settings[kind][
+                    "listen"].replace("127.0.0.1", "0.0.0.0")
+            p.set("push", {"anonymous": True, "public-uri":
+                           "ws://%s/push" % p.listens("push")})
+        p.set("upstream", [self.upstream(p, up, mode, i)
+                           for i, up in enumerate(above)])
+        self.proxies.append(p)
+        return p
+
+    def upstream(self, p, up, mode, i):
+        here = p.lines_to.up if p.lines_to else "127.0.0.1"
+        out = {"mode": mode, "name": p.name, "key": [self.key],
+               "retry-max": 1}
+        for kind in ("http", "push"):
+            host, port = up.listens(kind).rsplit(":", 1)
+            name = "%s-%s%d" % (p.name, kind, i)
+            link = self.links[name] = self.hub.link(
+                name, (host, int(port)), kind == "push",
+                random.Random("%s %s" % (self.seed, name)))
+            if kind == "http":
+                out["directory"] = "http://%s:%d/directory" % (here, link.port)
+            elif mode == "push":
+                out["push"] = "ws://%s:%d/push" % (here, link.port)
+        return out
+
+    def daemons(self):
+        return list(filter(None, [self.server, *self.proxies]))
+
+    def quiet(self):
+        """Nobody asks any more."""
+        for d in self.daemons():
+            if d.poller:
+                d.poller.stop()
+                d.poller = None
+
+    def clear(self):
+        """What a run leaves behind in the machine."""
+        Lines.remove()
+        for path in self.mounted:
+            subprocess.run(["umount", "-l", path], check=False)
+        self.mounted.clear()
+
+    def end(self):
+        self.quiet()
+        codes = {d.name: d.stop() for d in reversed(self.daemons())}
+        for d in self.daemons():
+            need(not d.sanitizer(), "%s: %s", d.log, d.sanitizer())
+            need(codes[d.name] == 0, "%s ended with %d: %s", d.name,
+                 codes[d.name], "\n".join(d.lines()[-3:]))
