@@ -157,7 +157,7 @@ static void on_open(struct applier *a)
 
 	poll_forget(a);
 	ch->phase = CHANNEL_OPEN;
-	ch->greeted = false;
+	ch->greeted = ch->led = false;
 	ch->down = 0;
 	ch->chance = CHANCE_NONE;
 	ch->heard_ms = ch->beat_ms = clock_mono_ms();

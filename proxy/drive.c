@@ -102,6 +102,7 @@ static enum rc carry_out(struct applier *a, const struct sub_act *act)
 		rc = serve(a, act);
 		if (rc == RC_OK)
 			rc = sub_served(a->sub);
+		a->channel.led = rc == RC_OK;
 		break;
 	case SUB_REOPEN:
 		reopen(a, act);
@@ -140,7 +141,9 @@ static void look(struct applier *a)
 	if (a->channel.phase != CHANNEL_OPEN)
 		return;
 	if (strcmp(sub_phase(a->sub), "current") == 0) {
-		sources_good(a->sources, clock_mono_ms());
+		/* Its word alone, that nothing is new, proves nothing. */
+		if (a->channel.led)
+			sources_good(a->sources, clock_mono_ms());
 		status_trouble(a->house->status, "rounds", NULL, 0);
 		if (a->miss)
 			miss_settled(a->miss);

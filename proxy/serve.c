@@ -104,7 +104,7 @@ enum rc serve(struct applier *a, const struct sub_act *act)
 	status_add(a->house->status, same ? STATUS_heartbeats :
 	           STATUS_publications, 1);
 	if (!same)
-		log_info("publish", "serial=%llu session=%.8s updates=%zu%s",
+		log_info("publish", "serial=%llu session=%s updates=%zu%s",
 		         (unsigned long long)st->pos.serial, st->pos.session,
 		         act->n_updates, act->jump ? " by snapshot" : "");
 	served(a, act->next);

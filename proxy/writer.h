@@ -51,7 +51,8 @@ struct channel {
 	uint64_t conn;			/* number of the newest connection */
 	uint64_t ticket;		/* ASK */
 	uint64_t heard_ms, beat_ms;	/* OPEN */
-	bool greeted;			/* OPEN: its hello has come */
+	bool greeted;			/* OPEN: its hello has come, */
+	bool led;			/* and something that was verified */
 	unsigned misses;		/* connections since one that led on */
 	unsigned down;			/* failures since it was open */
 	enum channel_chance chance;

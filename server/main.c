@@ -5,6 +5,7 @@
 #include "common/net/loop.h"
 #include "common/service/house.h"
 #include "common/service/options.h"
+#include "common/sys/clock.h"
 #include "common/sys/conf.h"
 #include "common/sys/log.h"
 #include "server/answer.h"
@@ -15,6 +16,7 @@
 #include "server/settings.h"
 
 #define SETTLE_MS 300		/* a file must be left alone for so long */
+#define UNSETTLED_MS 2000	/* and then it is read all the same */
 #define ERRORS_MAX (1u << 20)
 
 struct server {
@@ -23,6 +25,8 @@ struct server {
 	struct publisher *publisher;
 	struct roster *roster;
 	struct loop_timer *settle;
+	uint64_t unsettled_ms;		/* monotonic: of the first event since; 0:
+					 * none */
 	struct keys own;		/* loop: whose signatures are ours */
 };
 
@@ -128,18 +132,27 @@ static void on_hangup(void *arg)
 	ask_reload(arg, NULL, "signal", false);
 }
 
-/* Each event starts the wait anew: half-written files are not read. */
+/* Each event starts the wait anew, so that half-written files are not read; but
+ * one that never rests does not keep the others waiting. */
 static void on_file(const char *path, void *arg)
 {
 	struct server *s = arg;
+	uint64_t now = clock_mono_ms(), wait = SETTLE_MS;
 
 	log_debug("watch", "event path=%s", path);
-	loop_timer_set(s->settle, SETTLE_MS, 0);
+	if (!s->unsettled_ms)
+		s->unsettled_ms = now;
+	if (now + wait > s->unsettled_ms + UNSETTLED_MS)
+		wait = 1;
+	loop_timer_set(s->settle, wait, 0);
 }
 
 static void on_settled(void *arg)
 {
-	ask_reload(arg, NULL, "watch", false);
+	struct server *s = arg;
+
+	s->unsettled_ms = 0;
+	ask_reload(s, NULL, "watch", false);
 }
 
 static void on_ahead(const struct position *have, void *arg)

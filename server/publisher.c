@@ -266,15 +266,21 @@ void publisher_stop(struct publisher *p)
 static enum rc check_clock(const struct publisher *p, struct diag *d)
 {
 	const struct state *st = snapshot_state(p->o.now);
-	uint64_t session = enc_uuid7_ms(st->pos.session) / 1000;
+	int64_t session = (int64_t)(enc_uuid7_ms(st->pos.session) / 1000);
 	int64_t now = clock_wall_s();
 
-	if ((int64_t)session <= now + STATE_SKEW_S &&
-	    st->created <= now + STATE_SKEW_S)
-		return RC_OK;
-	return diag_set(d, RC_ETIME, "this machine's clock says %lld, but the "
-	                "journal was written at %lld (Unix seconds): set the "
-	                "clock", (long long)now, (long long)st->created);
+	if (session > now + STATE_SKEW_S)
+		return diag_set(d, RC_ETIME, "this machine's clock is %lld s "
+		                "behind the begin of the journal's session: set "
+		                "the clock. If it is right now and was ahead "
+		                "then, restore an older backup of the journal",
+		                (long long)(session - now));
+	/* Nobody has believed that signature; one of now replaces it. */
+	if (st->created > now + STATE_SKEW_S)
+		log_warn("publish", "the journal's last signature lies %lld s "
+		         "in the future: is the clock right?",
+		         (long long)(st->created - now));
+	return RC_OK;
 }
 
 /* Of several network maps none is marked: say which it is. */

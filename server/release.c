@@ -252,7 +252,7 @@ enum rc release_publish(struct origin *o, struct release *r,
 		rc = send_out(o, r, next, u, d);
 	*published = rc == RC_OK;
 	if (rc == RC_OK)
-		log_info("publish", "serial=%llu session=%.8s changes=%zu "
+		log_info("publish", "serial=%llu session=%s changes=%zu "
 		         "bytes=%zu resources=%zu",
 		         (unsigned long long)r->state.pos.serial,
 		         r->state.pos.session, r->report.n, u ? u->len : 0,

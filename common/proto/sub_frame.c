@@ -56,6 +56,7 @@ static enum rc resume(struct sub *s, const struct frame *f)
 	sub_run_clear(s);
 	s->head = *at;
 	s->phase = STREAM;
+	s->owe_ack = s->below_due && s->held;
 	if (s->resume) {
 		s->resume = false;
 		return RC_OK;
