@@ -41,6 +41,7 @@ static void print_plans(const json_t *a)
 static void print_head(const json_t *a)
 {
 	int64_t left = int_of(a, "expires") - (int64_t)time(NULL);
+	bool plain = json_is_true(json_object_get(a, "unsigned"));
 	char text[200];
 
 	printf("alto-");
@@ -51,9 +52,10 @@ static void print_head(const json_t *a)
 		puts(": serves nothing yet");
 		return;
 	}
-	printf(": ");
+	printf(plain ? ": unsigned, " : ": ");
 	ctl_print(stdout, text_of(a, "freshness"));
-	printf(", signed %s ago, ", span_of(number_of(a, "age")).s);
+	printf(", %s %s ago, ", plain ? "fetched" : "signed",
+	       span_of(number_of(a, "age")).s);
 	if (left > 0)
 		printf("valid for %s\n", span_of((double)left).s);
 	else
@@ -264,7 +266,8 @@ static void print_upstreams(const json_t *a)
 	      ">HEARTBEATS", ">FETCHES", "REOPENED");
 	json_array_foreach(list, i, u) {
 		table_cell(&t, text_of(u, "directory"));
-		table_cell(&t, text_of(u, "mode"));
+		table_cell(&t, json_is_true(json_object_get(u, "unsigned")) ?
+		           "unsigned" : text_of(u, "mode"));
 		table_cell(&t, text_of(u, "phase"));
 		table_cell(&t, since(int_of(u, "since")).s);
 		table_number(&t, int_of(u, "updates"));

@@ -78,6 +78,9 @@ static void on_fetched(struct applier *a, const struct pull_result *r)
 	case FETCH_TRUST_STATE:
 		trust_answer(a, r);
 		break;
+	case FETCH_PLAIN:
+		plain_answer(a, r);
+		break;
 	}
 }
 
@@ -184,7 +187,8 @@ static void on_message(struct applier *a, struct msg *m)
 
 void applier_message(struct applier *a, struct msg *m)
 {
-	on_message(a, m);
+	if (!a->plain || !plain_command(a, m))
+		on_message(a, m);
 	applier_drop(m);
 }
 
@@ -212,6 +216,8 @@ uint64_t applier_tick(struct applier *a)
 	uint64_t now, next, due[3];
 	struct diag d = { 0 };
 
+	if (a->plain)
+		return plain_tick(a);
 	if (a->now && publish_tidy(&a->house->publish, a->now, &d) != RC_OK)
 		log_error("journal", "tidying: %s", d.text);
 	if (atomic_exchange(&a->lost, false))
@@ -252,6 +258,7 @@ void applier_free(struct applier *a)
 {
 	if (!a)
 		return;
+	plain_free(a);
 	sub_free(a->sub);
 	snapshot_unref(a->now);
 	sources_free(a->sources);
@@ -355,6 +362,7 @@ static void show_first(struct applier *a)
 		         c->directory);
 		snprintf(u->mode, sizeof(u->mode), "%s", c->pull ? "pull" :
 		         "push");
+		u->plain = a->plain != NULL;
 	}
 	show(a, "closed", NULL);
 }
@@ -366,7 +374,9 @@ enum rc applier_start(struct applier *a, struct house *h,
 
 	a->house = h;
 	rc = open_sources(a, d);
-	if (rc == RC_OK && restored->snapshot) {
+	if (rc == RC_OK && proxy_unsigned(a->conf)) {
+		rc = plain_open(a, restored, d);
+	} else if (rc == RC_OK && restored->snapshot) {
 		a->now = snapshot_ref(restored->snapshot);
 		serve_look(a);
 	}

@@ -17,6 +17,7 @@
 #define MISS_WAIT_MS 5000	/* a client waits for what is not here, */
 #define MISS_QUIET_MS 5000	/* which is not asked for again for so long */
 #define MISS_WAITING_MAX 256
+#define UNSIGNED "nothing that is served here is signed"
 
 struct proxy {
 	struct house house;
@@ -175,7 +176,9 @@ static enum rc ready(void *arg, struct diag *d)
 	rc = loop_timer_new(p->house.loop, on_below, p, &p->below);
 	if (rc == RC_OK)
 		rc = upstream_new(p->house.loop, &cfg, &p->upstream);
-	if (rc == RC_OK)
+	if (rc == RC_OK && proxy_unsigned(p->conf))
+		push_refuse(p->house.push, UNSIGNED);
+	else if (rc == RC_OK)
 		alto_http_set_miss(p->house.http, p->miss);
 	return rc;
 }

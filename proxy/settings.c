@@ -31,6 +31,15 @@ static const struct conf_key keys[] = {
 	  "the name to subscribe under, for push; the same at all" },
 	{ "upstream", "key", CONF_STRINGS, NULL, 1, 8, CONF_RESTART,
 	  "thumbprints of keys to trust at first (current and next)" },
+	{ "upstream", "unsigned", CONF_BOOL, "false", 0, 0, CONF_RESTART,
+	  "it is a plain ALTO server (RFC 7285), which signs nothing: the only "
+	  "upstream then, and nothing is pushed from here" },
+	{ "upstream", "refresh", CONF_SECONDS, "30", 1, 86400, CONF_RESTART,
+	  "unsigned: how often it is asked; its maps are stale after three "
+	  "times as long" },
+	{ "upstream", "keep", CONF_SECONDS, "86400", 1, 31536000, CONF_RESTART,
+	  "unsigned: for how long its maps are served while it does not "
+	  "answer" },
 	{ "upstream", "token-file", CONF_PATH, NULL, 0, 0, CONF_SECRET,
 	  "file with the bearer token to show" },
 	{ "upstream.tls", "ca", CONF_PATH, NULL, 0, 0, CONF_RESTART,
@@ -81,6 +90,11 @@ const char *proxy_name(const struct conf *c)
 	for (size_t i = 0; !name && i < conf_list_count(c, "upstream"); i++)
 		name = text_of(c, (long)i, "name");
 	return name;
+}
+
+bool proxy_unsigned(const struct conf *c)
+{
+	return conf_list_bool(c, "upstream", 0, "unsigned");
 }
 
 static bool is_plain(const char *uri)
@@ -146,6 +160,36 @@ static size_t check_pins(const struct conf *c, long i, struct buf *errors)
 	return n;
 }
 
+/* What it gives can be held against nothing: not against a key, nor against what
+ * another upstream gives. */
+static void check_unsigned(const struct conf *c, long i, struct buf *errors)
+{
+	const char *mode = text_of(c, i, "mode");
+
+	if (!conf_list_bool(c, "upstream", (size_t)i, "unsigned"))
+		return;
+	if (conf_list_count(c, "upstream") > 1)
+		conf_blame(c, errors, "upstream", i, "unsigned",
+		           "must be the only upstream: a proxy serves either "
+		           "what is signed or what is not");
+	if (mode && strcmp(mode, "pull") != 0)
+		conf_blame(c, errors, "upstream", i, "mode",
+		           "must be \"pull\": a plain ALTO server pushes "
+		           "nothing");
+	if (conf_list_strings(c, "upstream", (size_t)i, "key") > 0)
+		conf_blame(c, errors, "upstream", i, "key",
+		           "a plain ALTO server signs nothing: no key can be "
+		           "trusted for it");
+	if (conf_get_str(c, "origin"))
+		conf_blame(c, errors, "", -1, "origin",
+		           "a plain ALTO server signs nothing: there is no "
+		           "server that could vouch for it");
+	if (conf_list_int(c, "upstream", (size_t)i, "keep") <
+	    conf_list_int(c, "upstream", (size_t)i, "refresh"))
+		conf_blame(c, errors, "upstream", i, "keep",
+		           "must not be less than refresh");
+}
+
 /* Pins are of the service's keys, so those of one upstream vouch for all. */
 static void check_names(const struct conf *c, size_t pins,
                         struct buf *errors)
@@ -157,7 +201,7 @@ static void check_names(const struct conf *c, size_t pins,
 	if (pins > KEYS_PINS_MAX)
 		conf_blame(c, errors, "", -1, "upstream",
 		           "%zu keys in all, %d may be", pins, KEYS_PINS_MAX);
-	if (pins)
+	if (pins || proxy_unsigned(c))
 		return;
 	if (origin && is_plain(origin))
 		conf_blame(c, errors, "", -1, "origin", "%s", why);
@@ -180,6 +224,7 @@ static void check(const struct conf *c, struct buf *errors)
 	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++) {
 		check_mode(c, (long)i, errors);
 		check_tls(c, (long)i, errors);
+		check_unsigned(c, (long)i, errors);
 		pins += check_pins(c, (long)i, errors);
 	}
 	check_names(c, pins, errors);

@@ -11,6 +11,9 @@ extern const struct conf_table proxy_settings;
 /* Is the host of this URI this very machine (localhost, 127/8, ::1)? */
 bool uri_on_loopback(const char *uri);
 
+/* Is its one upstream a plain server, whose maps nobody signed? */
+bool proxy_unsigned(const struct conf *c);
+
 /* The name that this proxy subscribes under; NULL: none is set. */
 const char *proxy_name(const struct conf *c);
 

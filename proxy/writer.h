@@ -2,8 +2,9 @@
  *
  * life.c is its life and its messages, fetch.c asks by HTTP, serve.c journals and
  * serves, drive.c carries out what proto/sub says, channel.c keeps the push channel,
- * poll.c asks for the state document where there is none, trust.c is what only the
- * origin may say, show.c what others are told. Writer thread.
+ * poll.c asks for the state document where there is none, plain.c asks a server that
+ * signs nothing, trust.c is what only the origin may say, show.c what others are told.
+ * Writer thread.
  */
 #ifndef ALTOCAST_PROXY_WRITER_H
 #define ALTOCAST_PROXY_WRITER_H
@@ -37,7 +38,8 @@ enum fetch_kind {
 	FETCH_PROBE,		/* the state document of another upstream */
 	FETCH_KEYS,		/* the origin's directory, after SUB_KEY, */
 	FETCH_TRUST_KEYS,	/* and for the operator, with */
-	FETCH_TRUST_STATE	/* its state document */
+	FETCH_TRUST_STATE,	/* its state document */
+	FETCH_PLAIN		/* anything of a plain server */
 };
 
 enum channel_phase { CHANNEL_IDLE, CHANNEL_ASK, CHANNEL_CONNECT, CHANNEL_OPEN };
@@ -114,6 +116,7 @@ struct applier {
 	size_t n;
 	struct status_upstream shown[SOURCES_MAX];
 	char push[SOURCES_MAX][IRD_URI_MAX + 1];	/* as discovered */
+	struct plain *plain;		/* the upstream signs nothing; or NULL */
 	atomic_bool lost;		/* the outcome of a request */
 };
 
@@ -141,7 +144,7 @@ void fetch_why(const struct pull_result *r, char why[WHY_MAX]);
 /* A directory that does not speak of redistribution? */
 bool fetch_is_plain(const struct httpc_answer *w);
 #define PLAIN "a plain ALTO server (RFC 7285): its directory names no signed " \
-	"state to redistribute"
+	"state to redistribute (upstream.unsigned takes it without)"
 /* The headers of a body and the body. */
 struct sub_body fetch_body(const struct pull_result *r);
 
@@ -196,6 +199,19 @@ void poll_forget(struct applier *a);
 /* Looks at an upstream that is not in use. */
 void probe_answer(struct applier *a, const struct pull_result *r);
 uint64_t probe_tick(struct applier *a, uint64_t now);
+
+/* ---- plain.c --------------------------------------------------------------- */
+
+/* The upstream is `unsigned`: nothing of sub, channel, poll and trust is used.
+ * RC_EEXIST: the journal holds signed maps. */
+MUST_CHECK enum rc plain_open(struct applier *a, const struct restored *restored,
+                              struct diag *d);
+void plain_free(struct applier *a);
+/* true: m was a command that goes another way here, and is done with. */
+bool plain_command(struct applier *a, struct msg *m);
+void plain_answer(struct applier *a, const struct pull_result *r);
+/* In place of applier_tick(). */
+uint64_t plain_tick(struct applier *a);
 
 /* ---- trust.c --------------------------------------------------------------- */
 

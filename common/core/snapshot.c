@@ -189,6 +189,11 @@ const struct state *snapshot_state(const struct snapshot *s)
 	return &s->state;
 }
 
+bool snapshot_signed(const struct snapshot *s)
+{
+	return !s->state.plain;
+}
+
 uint64_t snapshot_map_serial(const struct snapshot *s)
 {
 	return s->set->map_serial;

@@ -8,6 +8,7 @@
 #ifndef ALTOCAST_CORE_SNAPSHOT_H
 #define ALTOCAST_CORE_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ struct state {
 	uint64_t resources;
 	int64_t created, expires;	/* Unix seconds */
 	char key[THUMBPRINT_TEXT + 1];	/* keyid */
+	bool plain;			/* nobody signed: texts are "", serial
+					 * counts here alone, created is when it
+					 * was fetched */
 };
 
 struct snapshot;
@@ -54,6 +58,7 @@ uint64_t snapshot_changed(const struct snapshot *s, size_t i);
 long snapshot_find(const struct snapshot *s, const char *id);
 struct resource *snapshot_get(const struct snapshot *s, const char *id);
 const struct state *snapshot_state(const struct snapshot *s);
+bool snapshot_signed(const struct snapshot *s);
 /* The highest serial at which anything but the IRD changed. */
 uint64_t snapshot_map_serial(const struct snapshot *s);
 const uint8_t *snapshot_root(const struct snapshot *s);

@@ -106,8 +106,9 @@ static struct http_reply *out_of_date(const struct call *c)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "What is held here was signed %lld s ago "
+	snprintf(text, sizeof(text), "What is held here was %s %lld s ago "
 	         "and is not valid any more.\n",
+	         snapshot_signed(c->s) ? "signed" : "fetched",
 	         (long long)mapreply_age(snapshot_state(c->s), c->now));
 	return refusal_unavailable(replies_heartbeat(c->a->replies), text);
 }

@@ -44,7 +44,7 @@ static void time_headers(const struct mapreply *m, struct headers *h)
 	snprintf(h->cache, sizeof(h->cache), "max-age=%lld",
 	         (long long)(left > 0 ? left : 0));
 	snprintf(h->status, sizeof(h->status), "%s;age=%lld",
-	         age < (int64_t)STATE_FRESH_BEATS * m->heartbeat ? "fresh" :
+	         !snapshot_signed(m->s) ? "unsigned" : age < (int64_t)STATE_FRESH_BEATS * m->heartbeat ? "fresh" :
 	         "stale", (long long)age);
 }
 
@@ -59,6 +59,8 @@ static enum rc fill_headers(const struct mapreply *m, struct headers *h)
 		return RC_OK;
 	}
 	h->type = resource_name(snapshot_at(m->s, m->i))->type;
+	if (!snapshot_signed(m->s))
+		return RC_OK;
 	if ((long)m->i == snapshot_find(m->s, DIRECTORY_ID))
 		h->push = m->push_uri;
 	h->leaf = resource_leaf(snapshot_at(m->s, m->i));

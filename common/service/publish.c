@@ -315,7 +315,7 @@ enum rc publish(struct publish *p, const struct publication *pub,
 	if (!m)
 		return RC_ENOMEM;
 	rc = catalog_new(pub->next, p->catalog, &c);
-	if (rc == RC_OK)
+	if (rc == RC_OK && !pub->fleeting)
 		rc = commit(p, pub, d);
 	if (rc != RC_OK) {
 		catalog_unref(c);

@@ -55,6 +55,7 @@ struct publication {
 	size_t n;
 	bool jump;			/* updates do not lead from prev */
 	bool session;
+	bool fleeting;			/* served, and not journalled */
 	/* More to write in the same transaction; may be NULL. */
 	enum rc (*also)(struct journal *j, void *arg, struct diag *d);
 	void *arg;

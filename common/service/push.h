@@ -49,6 +49,8 @@ struct push_config {
 MUST_CHECK enum rc push_new(struct loop *l, const struct push_config *cfg,
                             struct diag *d, struct push **out);
 uint16_t push_port(const struct push *p);
+/* From now on nobody may subscribe: 503, for this reason (a static text). */
+void push_refuse(struct push *p, const char *why);
 /* Certificates, tokens, subscribers were read again; NULL: as before. Those who
  * could not subscribe like that any more are told 4005, the others stay. On failure
  * (of ws_set_identity()) nothing has changed. */

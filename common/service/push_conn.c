@@ -76,6 +76,8 @@ static int on_admit(const struct ws_request *rq, void *arg)
 
 	if (p->draining || p->stopping)
 		return turn_away(p, rq->peer, 503, close_text(CLOSE_GOING));
+	if (p->refusing)
+		return turn_away(p, rq->peer, 503, p->refusing);
 	if (p->n >= p->cfg.limits.max_conns)
 		return turn_away(p, rq->peer, 503, FULL);
 	status = guard_admit(p->cfg.guard, rq, &badge, &why);

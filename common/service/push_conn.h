@@ -54,6 +54,8 @@ struct push {
 	size_t n, n_subscribed, n_pulling;
 	uint64_t sweep_ms;		/* of the last look at those who are stuck */
 	unsigned turned_away;		/* since then */
+	const char *refusing;		/* why nobody may subscribe; NULL: they
+					 * may */
 	bool draining, stopping;
 	unsigned away_s;		/* draining: for which they stay away */
 };

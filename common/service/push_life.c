@@ -90,6 +90,11 @@ enum rc push_renew(struct push *p, struct guard *g, struct tls_identity *tls)
 	return RC_OK;
 }
 
+void push_refuse(struct push *p, const char *why)
+{
+	p->refusing = why;
+}
+
 const struct guard *push_guard(const struct push *p)
 {
 	return p->cfg.guard;

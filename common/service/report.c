@@ -76,15 +76,19 @@ static void put_head(const struct report *r, int64_t now, struct buf *b)
 	int64_t age;
 	const char *fresh = report_freshness(st, r->heartbeat, now, &age);
 
-	member_str(b, "service", st->service);
-	member_str(b, "session", st->pos.session);
+	if (snapshot_signed(r->head)) {
+		member_str(b, "service", st->service);
+		member_str(b, "session", st->pos.session);
+	} else {
+		member_bool(b, "unsigned", true);
+	}
 	member_count(b, "serial", st->pos.serial);
 	member_count(b, "map-serial", snapshot_map_serial(r->head));
 	member_int(b, "created", st->created);
 	member_int(b, "expires", st->expires);
 	member_str(b, "freshness", fresh);
 	member_int(b, "age", age);
-	member_str(b, "key", st->key);
+	member_some(b, "key", st->key);
 }
 
 /* What its writer has in hand: a server's next key, reloads that wait. */
@@ -290,6 +294,8 @@ static void put_upstream(const struct status_upstream *u, struct buf *b)
 	member_str(b, "directory", u->directory);
 	member_some(b, "push", u->push);
 	member_str(b, "mode", u->mode);
+	if (u->plain)
+		member_bool(b, "unsigned", true);
 	member_bool(b, "chosen", !u->spare);
 	member_str(b, "phase", u->phase);
 	member_int(b, "since", u->since);
@@ -411,7 +417,8 @@ bool report_ready(const struct report *r, int64_t now, struct buf *dst)
 		member_str(dst, NULL, "no map is here yet");
 	} else if (strcmp(fresh, "fresh") != 0) {
 		member_name(dst, NULL);
-		buf_printf(dst, "\"%s: signed %lld s ago\"", fresh,
+		buf_printf(dst, "\"%s: %s %lld s ago\"", fresh,
+		           snapshot_signed(r->head) ? "signed" : "fetched",
 		           (long long)age);
 	}
 	buf_puts(dst, "]}");

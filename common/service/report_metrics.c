@@ -194,6 +194,8 @@ static void head_metrics(const struct report *r, int64_t now, struct buf *b)
 	      (double)st->pos.serial);
 	gauge(b, "alto_map_serial", "Serial at which any map last changed",
 	      (double)snapshot_map_serial(r->head));
+	gauge(b, "alto_unsigned", "1: what is served is a plain server's, "
+	      "which signs nothing", !snapshot_signed(r->head));
 	gauge(b, "alto_state_created_timestamp_seconds",
 	      "When the state that is served was signed",
 	      (double)st->created);

@@ -79,7 +79,7 @@ static enum target kind_of(const char *path)
 static long find_map(const char *path, const struct snapshot *s)
 {
 	if (strcmp(path, "state") == 0)
-		return (long)snapshot_count(s);
+		return snapshot_signed(s) ? (long)snapshot_count(s) : -1;
 	if (strcmp(path, "directory") == 0)
 		return snapshot_find(s, DIRECTORY_ID);
 	return snapshot_find(s, path + strlen(MAPS));

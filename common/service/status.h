@@ -59,6 +59,7 @@ struct status_upstream {
 	char trouble[256];		/* why it is not current; "" */
 	int64_t since;			/* wall clock of the last change of phase */
 	struct sub_counts counts;
+	bool plain;			/* it signs nothing, as was configured */
 	bool spare;			/* one of several, not the one in use */
 	uint64_t polls, unchanged;	/* state documents asked for; 304 */
 	uint64_t probes;		/* looks at it while another is used */

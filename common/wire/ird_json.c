@@ -553,7 +553,8 @@ enum rc ird_write(const struct ird_redistribution *r,
 	};
 	enum rc rc;
 
-	if (n >= SNAPSHOT_RESOURCES_MAX || r->n_proxies > IRD_PROXIES_MAX ||
+	if (n >= SNAPSHOT_RESOURCES_MAX ||
+	    (r && r->n_proxies > IRD_PROXIES_MAX) ||
 	    sv->n_links > IRD_LINKS_MAX)
 		rc = RC_ELIMIT;
 	else if (!w.types || !w.resources || !w.props ||
@@ -561,7 +562,7 @@ enum rc ird_write(const struct ird_redistribution *r,
 		rc = RC_ENOMEM;
 	else
 		rc = put_resources(&w, default_net);
-	if (rc == RC_OK)
+	if (rc == RC_OK && r)
 		rc = put_redistribution(meta, r, sv->endpoint_cost_vtag);
 	if (rc == RC_OK)
 		rc = jcs_write(doc, dst);

@@ -73,7 +73,8 @@ struct ird_services {
 	const struct ird_link *links;
 };
 
-/* The canonical IRD over these maps (any order; the IRD itself left out).
+/* The canonical IRD over these maps (any order; the IRD itself left out). r NULL:
+ * of maps that nobody signed, meta.redistribution is left out.
  * default_net names the default network map. Empty push (the origin's, a proxy's)
  * is left out. Cost types are called num-<metric>, ord-<metric>, and another mode
  * <mode>/<metric>. Computed services are called <map>:filtered,
@@ -100,6 +101,9 @@ struct ird;
  * the place in d. */
 MUST_CHECK enum rc ird_read(const char *text, size_t len, struct ird **out,
                             struct diag *d);
+/* plain: meta.redistribution may be missing, its service is "" then. */
+MUST_CHECK enum rc ird_read_any(const char *text, size_t len, bool plain,
+                                struct ird **out, struct diag *d);
 const struct ird_redistribution *ird_redistribution(const struct ird *i);
 /* The uri of a resource as written (relative or absolute); NULL: not in it. */
 const char *ird_uri(const struct ird *i, const char *id);

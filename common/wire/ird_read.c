@@ -28,12 +28,11 @@ struct ird {
 /* Printable ASCII without spaces: fit for a request line and for a log. */
 static bool uri_ok(const char *s)
 {
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if (*s <= 0x20 || *s >= 0x7f)
-			return false;
-	return true;
+	const char *at = s;
+
+	while (*at > 0x20 && *at < 0x7f)
+		at++;
+	return at > s && !*at;
 }
 
 static bool begins(const char *s, const char *with)
@@ -221,13 +220,15 @@ static enum rc read_heartbeat(const json_t *redist,
 	return RC_OK;
 }
 
-static enum rc read_redistribution(const json_t *doc, struct ird *i,
-                                   struct diag *d)
+static enum rc read_redistribution(const json_t *doc, bool plain,
+                                   struct ird *i, struct diag *d)
 {
 	struct ird_redistribution *r = &i->redist;
 	json_t *meta, *redist;
 	enum rc rc = json_member(doc, "", "meta", JSON_OBJECT, &meta, d);
 
+	if (rc == RC_OK && plain && !json_object_get(meta, "redistribution"))
+		return RC_OK;
 	if (rc == RC_OK)
 		rc = json_member(meta, "/meta", "redistribution", JSON_OBJECT,
 		                 &redist, d);
@@ -508,8 +509,8 @@ static enum rc read_resources(const json_t *doc, struct ird *i, struct diag *d)
 	return RC_OK;
 }
 
-enum rc ird_read(const char *text, size_t len, struct ird **out,
-                 struct diag *d)
+enum rc ird_read_any(const char *text, size_t len, bool plain,
+                     struct ird **out, struct diag *d)
 {
 	struct ird *i = NULL;
 	json_t *doc = NULL;
@@ -518,7 +519,7 @@ enum rc ird_read(const char *text, size_t len, struct ird **out,
 	if (rc != RC_OK)
 		return rc;
 	i = calloc(1, sizeof(*i));
-	rc = i ? read_redistribution(doc, i, d) : RC_ENOMEM;
+	rc = i ? read_redistribution(doc, plain, i, d) : RC_ENOMEM;
 	if (rc == RC_OK)
 		rc = read_resources(doc, i, d);
 	if (rc == RC_OK) {
@@ -528,6 +529,12 @@ enum rc ird_read(const char *text, size_t len, struct ird **out,
 	ird_free(i);
 	json_decref(doc);
 	return rc == RC_ENOENT ? RC_ESYNTAX : rc;
+}
+
+enum rc ird_read(const char *text, size_t len, struct ird **out,
+                 struct diag *d)
+{
+	return ird_read_any(text, len, false, out, d);
 }
 
 const struct ird_redistribution *ird_redistribution(const struct ird *i)
@@ -570,8 +577,8 @@ const char *ird_media(const struct ird *i, size_t k)
 
 static void free_texts(char **texts, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		free(texts[i]);
+	while (n > 0)
+		free(texts[--n]);
 	free(texts);
 }
 

@@ -108,8 +108,8 @@ static enum rc read_directory(struct offers *o)
 	text = malloc((size_t)size + 1);
 	if (!text)
 		return RC_ENOMEM;
-	rc = ird_read(text, resource_read(o->res, 0, text, (size_t)size),
-	              &o->ird, NULL);
+	rc = ird_read_any(text, resource_read(o->res, 0, text, (size_t)size),
+	                  true, &o->ird, NULL);
 	free(text);
 	return rc == RC_ENOMEM ? rc : RC_OK;
 }
