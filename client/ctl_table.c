@@ -7,11 +7,13 @@
 
 #define TAG_SHORT 12
 
-/* Without control characters, C0 and C1; in place. */
+/* Without control characters, C0 and C1, and on one line; in place. */
 static char *tame(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p != '\0'; p++) {
-		if (*p < ' ' || *p == 0x7f) {
+		if (*p == '\n') {
+			*p = p[1] ? ';' : ' ';
+		} else if (*p < ' ' || *p == 0x7f) {
 			*p = '?';
 		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
 			*p++ = '?';

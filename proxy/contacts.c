@@ -38,11 +38,27 @@ static enum rc read_token(const char *file, char **out, struct diag *d)
 	return rc;
 }
 
+/* They are read at each connection; what is wrong is said now. */
+static enum rc check_certificate(const struct tls_trust *t, struct diag *d)
+{
+	struct tls_files files = { .certificate = t->certificate,
+	                           .key = t->key };
+	struct tls_identity *id = NULL;
+	enum rc rc = RC_OK;
+
+	if (t->certificate)
+		rc = tls_identity_load(&files, &id, d);
+	tls_identity_unref(id);
+	return rc;
+}
+
 enum rc contacts_reload(struct contacts *c, struct diag *d)
 {
 	char *fresh[SOURCES_MAX] = { NULL };
 	enum rc rc = RC_OK;
 
+	for (size_t i = 0; rc == RC_OK && i < c->n; i++)
+		rc = check_certificate(&c->at[i].tls, d);
 	for (size_t i = 0; rc == RC_OK && i < c->n; i++)
 		rc = read_token(conf_list_str(c->conf, "upstream", i,
 		                              "token-file"), &fresh[i], d);

@@ -179,6 +179,7 @@ void house_drain(struct ctlsock_req *req, const json_t *args, void *house)
 	         (long long)seconds);
 	daemon_status("draining: %zu subscribers within %lld s", n,
 	              (long long)seconds);
+	h->report.draining = true;
 	push_drain(h->push, (uint64_t)seconds * 1000);
 	h->part->drain_by = clock_mono_ms() + (uint64_t)seconds * 1000 + 1;
 	loop_timer_set(h->part->closing, CLOSING_MS, CLOSING_MS);

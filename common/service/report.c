@@ -408,7 +408,7 @@ bool report_ready(const struct report *r, int64_t now, struct buf *dst)
 		                         now, &age);
 		/* Stale data is better than none: all proxies are stale when
 		 * the server is away. */
-		ready = strcmp(fresh, "expired") != 0;
+		ready = strcmp(fresh, "expired") != 0 && !r->draining;
 	}
 	buf_putc(dst, '{');
 	member_bool(dst, "ready", ready);
@@ -421,6 +421,8 @@ bool report_ready(const struct report *r, int64_t now, struct buf *dst)
 		           snapshot_signed(r->head) ? "signed" : "fetched",
 		           (long long)age);
 	}
+	if (r->draining)
+		member_str(dst, NULL, "draining");
 	buf_puts(dst, "]}");
 	return ready;
 }

@@ -30,6 +30,7 @@ struct report {
 	const struct alto_http *clients;	/* NULL: no listener */
 	struct status *status;
 	unsigned heartbeat;
+	bool draining;			/* subscribers are being sent away */
 	/* Is the resource overridden by the operator? May be NULL. */
 	bool (*overridden)(const char *id, void *arg);
 	void *arg;
