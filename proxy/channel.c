@@ -158,7 +158,6 @@ static void on_open(struct applier *a)
 	poll_forget(a);
 	ch->phase = CHANNEL_OPEN;
 	ch->greeted = ch->led = false;
-	ch->down = 0;
 	ch->chance = CHANCE_NONE;
 	ch->heard_ms = ch->beat_ms = clock_mono_ms();
 	drive(a, sub_opened(a->sub));

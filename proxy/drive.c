@@ -103,6 +103,8 @@ static enum rc carry_out(struct applier *a, const struct sub_act *act)
 		if (rc == RC_OK)
 			rc = sub_served(a->sub);
 		a->channel.led = rc == RC_OK;
+		if (a->channel.led && a->channel.phase == CHANNEL_OPEN)
+			a->channel.down = 0;
 		break;
 	case SUB_REOPEN:
 		reopen(a, act);
@@ -133,6 +135,10 @@ static void give_up(struct applier *a, enum rc rc)
 /* After all that: has it led on? */
 static void look(struct applier *a)
 {
+	/* Keys go with the states that are verified, also with those that are
+	 * not served yet: what has retired must be so after a restart, too. */
+	if (memcmp(&a->kept, sub_keys(a->sub), sizeof(a->kept)) != 0)
+		serve_keys(a);
 	if (a->poll.round && !a->poll.ticket && !sub_polling(a->sub)) {
 		status_trouble(a->house->status, "rounds", NULL, 0);
 		poll_over(a, &(struct poll_end){ .failed = false });

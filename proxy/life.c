@@ -121,7 +121,10 @@ static void on_missing(struct applier *a)
 
 	if (trust_busy(a) || a->poll.ticket || a->poll.round)
 		return;			/* its end will tell */
-	if (!open)
+	/* Clients do not decide how long an upstream that failed is left alone. */
+	if (!open && a->poll.failed && a->poll.due_ms > clock_mono_ms())
+		miss_settled(a->miss);
+	else if (!open)
 		poll_start(a, false);
 	else if (strcmp(sub_phase(a->sub), "current") == 0)
 		miss_settled(a->miss);

@@ -155,6 +155,7 @@ void poll_over(struct applier *a, const struct poll_end *e)
 	snprintf(why, sizeof(why), "%s", e->why ? e->why : "");
 	a->poll.ticket = 0;
 	a->poll.round = false;
+	a->poll.failed = e->failed;
 	if (a->trust.step == TRUST_ROUND) {
 		trust_over(a, e->failed || e->why ? why : NULL);
 		return;
@@ -273,7 +274,9 @@ void poll_answer(struct applier *a, const struct pull_result *r)
 	if (!a->poll.ticket || r->ticket != a->poll.ticket)
 		return;
 	a->poll.ticket = 0;
-	if (r->rc != RC_OK || (w->status != 200 && w->status != 304)) {
+	/* Nothing can be as it was where nothing is. */
+	if (r->rc != RC_OK || (w->status != 200 && w->status != 304) ||
+	    (w->status == 304 && !a->now)) {
 		no_answer(a, r);
 		return;
 	}

@@ -20,6 +20,7 @@ static enum rc write_keys(struct journal *j, void *arg, struct diag *d)
 	/* The set that the snapshot under way makes trusted. */
 	enum rc rc = keys_write(sub_keys(a->sub), &text);
 
+	a->kept = *sub_keys(a->sub);
 	if (rc == RC_OK)
 		rc = journal_meta_set(j, META_KEYS, text.data, text.len, d);
 	buf_free(&text);
@@ -103,6 +104,8 @@ enum rc serve(struct applier *a, const struct sub_act *act)
 	status_trouble(a->house->status, "journal", NULL, 0);
 	status_add(a->house->status, same ? STATUS_heartbeats :
 	           STATUS_publications, 1);
+	if (!same)
+		status_trouble(a->house->status, "fork", NULL, 0);
 	if (!same)
 		log_info("publish", "serial=%llu session=%s updates=%zu%s",
 		         (unsigned long long)st->pos.serial, st->pos.session,

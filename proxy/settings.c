@@ -72,7 +72,8 @@ bool uri_on_loopback(const char *uri)
 	len = strcspn(host, "/?#");
 	if (memchr(host, '@', len))
 		return false;
-	return strncmp(host, "127.", 4) == 0 ||
+	return (strncmp(host, "127.", 4) == 0 &&
+	        strspn(host, "0123456789.") == strcspn(host, ":/?#")) ||
 	       strncmp(host, "[::1]", 5) == 0 ||
 	       (strncmp(host, "localhost", 9) == 0 &&
 	        (len == 9 || host[9] == ':'));

@@ -243,10 +243,11 @@ void show_date(struct applier *a, size_t i, const struct httpc_answer *w)
 {
 	const char *date = httpc_header(w, "Date");
 	const char *age = httpc_header(w, "Age");
+	long held = age ? strtol(age, NULL, 10) : 0;
 	int64_t at;
 
 	/* A cache sends the date on that it was given. */
 	if (date && read_date(date, &at))
-		show_clock(a, i, (at + (age ? strtol(age, NULL, 10) : 0)) *
-		           1000);
+		show_clock(a, i, (at + (held > 0 && held < INT32_MAX ? held :
+		                        0)) * 1000);
 }

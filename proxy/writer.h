@@ -61,6 +61,7 @@ struct channel {
 };
 
 struct poll {
+	bool failed;			/* the last one */
 	uint64_t due_ms;
 	uint64_t ticket;		/* of the request under way; 0: none */
 	bool no_cache;			/* that one */
@@ -105,6 +106,7 @@ struct applier {
 	struct ctlsock_req *resync;	/* who waits for it */
 	bool resyncing;
 	struct backup backup;
+	struct keys kept;		/* as journalled last */
 	struct position from;		/* where it or `trust` began */
 	size_t n_retries;
 	struct retry retries[RETRIES_MAX];

@@ -563,24 +563,30 @@ static const struct frame_below *find(const struct frame_below *list,
 
 static void those_below_are_gathered_each_name_once(void)
 {
-	struct frame_below out[10], out3[3], one[3], two[3];
+	struct frame_below out[10], out3[3], one[4], two[3];
+	uint64_t head;
 	size_t count;
 
 	start();
 	join_many(2);
 	run(all_current);
+	for (int i = 0; i < 8; i++)
+		publish_padded();
+	run(all_current);
+	head = snapshot_state(w->head)->pos.serial;
 	one[0] = below("deep", 3);
-	one[1] = below("p1", 9);	/* is seen here, at 1 */
-	one[2] = below("p0", 9);	/* itself */
+	one[1] = below("p1", 2);	/* is seen here, at the head */
+	one[2] = below("p0", 2);	/* itself */
+	one[3] = below("deeper", head + 1);	/* above who feeds it */
 	two[0] = below("deep", 5);
 	two[1] = below("deeper", 2);
 	two[2] = below("x", 1);
-	tell(&client[0], one, 3);
+	tell(&client[0], one, 4);
 	tell(&client[1], two, 3);
 	run(all_told);
 	count = push_below(push, out, 10);
-	CU_ASSERT_EQUAL(find(out, count, "p0")->pos.serial, 1);
-	CU_ASSERT_EQUAL(find(out, count, "p1")->pos.serial, 1);
+	CU_ASSERT_EQUAL(find(out, count, "p0")->pos.serial, head);
+	CU_ASSERT_EQUAL(find(out, count, "p1")->pos.serial, head);
 	CU_ASSERT_EQUAL(find(out, count, "deep")->pos.serial, 5);
 	CU_ASSERT_EQUAL(find(out, count, "deeper")->pos.serial, 2);
 	CU_ASSERT_EQUAL(out[0].name[0], 'p');	/* direct ones first */

@@ -192,7 +192,7 @@ static enum rc on_subscribe(struct pub *p, const struct frame *f,
 }
 
 /* Takes over what f says of those below. One that names itself would be below
- * itself for whoever reads on. */
+ * itself for whoever reads on; one that is above who feeds it is no truth. */
 static void take_below(struct pub *p, struct frame *f)
 {
 	size_t n = 0;
@@ -201,7 +201,8 @@ static void take_below(struct pub *p, struct frame *f)
 		const struct frame_below *b = &f->below[i];
 
 		if (pid_ok(b->name, strlen(b->name)) &&
-		    strcmp(b->name, p->name) != 0)
+		    strcmp(b->name, p->name) != 0 &&
+		    position_cmp(&b->pos, &p->acked) <= 0)
 			f->below[n++] = *b;
 	}
 	free(p->below);

@@ -81,7 +81,10 @@ static enum rc take_body(struct sub *s, const struct sub_body *b,
 		w.created = st.created;
 	}
 	*at = w.at;
-	return work_body(s->work, &w, d);
+	rc = work_body(s->work, &w, d);
+	if (rc == RC_OK && strcmp(b->id, DIRECTORY_ID) == 0)
+		memcpy(s->told_ird, name.tag, sizeof(s->told_ird));
+	return rc;
 }
 
 enum rc sub_fetched(struct sub *s, const struct sub_body *b, int64_t now)

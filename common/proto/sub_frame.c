@@ -208,6 +208,22 @@ static enum rc later_signature(struct sub *s, const struct state *st,
 	return sub_verify(s, now);
 }
 
+/* Another root at the head's position: an alarm when it is signed, else a lie. */
+static enum rc other_root(struct sub *s, const struct state *st)
+{
+	enum rc rc = s->keys.n ? keys_check(&s->keys, st) : RC_EKEY;
+
+	if (rc == RC_ENOMEM)
+		return rc;
+	if (rc != RC_OK) {
+		sub_refuse_state(s, rc);
+		return RC_OK;
+	}
+	s->counts.forks++;
+	sub_restart(s, SUB_FORK, "alive with another root");
+	return RC_OK;
+}
+
 static enum rc on_alive(struct sub *s, const struct frame *f, int64_t now)
 {
 	int cmp;
@@ -228,11 +244,8 @@ static enum rc on_alive(struct sub *s, const struct frame *f, int64_t now)
 	if (cmp < 0)
 		return RC_OK;		/* late on the way */
 	if (strcmp(f->state.service, s->head.service) != 0 ||
-	    memcmp(f->state.root, s->head.root, SHA256_SIZE) != 0) {
-		s->counts.forks++;
-		sub_restart(s, SUB_FORK, "alive with another root");
-		return RC_OK;
-	}
+	    memcmp(f->state.root, s->head.root, SHA256_SIZE) != 0)
+		return other_root(s, &f->state);
 	if (f->state.created <= s->head.created)
 		return sub_verify(s, now);
 	return later_signature(s, &f->state, now);

@@ -42,6 +42,7 @@ struct sub {
 	struct snapshot *ready;		/* verified, to be published, */
 	size_t n_ready;			/* with so many updates of the run */
 	struct work *work;
+	char told_ird[TAG_HEX + 1];	/* tag of the IRD as it was fetched last */
 	struct ird *ird;		/* of the working set, or NULL */
 	struct resource *ird_of;	/* what that was read from;
 					 * referenced */

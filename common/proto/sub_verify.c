@@ -39,10 +39,12 @@ static bool below_top(const struct sub *s)
 }
 
 /* An unknown key signed the head, and the head's IRD lists it: the first contact,
- * a new pin, or an operator who stands for it. */
+ * a new pin, or an operator who stands for it. The origin's name stands for the IRD
+ * that was had from there, not for what a message made of it. */
 static enum rc accept_key(struct sub *s, const struct ird_redistribution *ird)
 {
-	bool first = s->keys.n == 0 && s->cfg.at_origin;
+	bool first = s->keys.n == 0 && s->cfg.at_origin &&
+	             strcmp(resource_name(s->ird_of)->tag, s->told_ird) == 0;
 	struct keys k = s->keys;
 	enum rc rc;
 
