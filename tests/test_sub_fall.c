@@ -325,6 +325,25 @@ static void an_alive_with_another_root_is_a_fork(void)
 	end();
 }
 
+/* Nobody has signed that there are two. */
+static void an_alive_with_a_root_of_nobody_is_no_fork(void)
+{
+	const struct snapshot *before;
+	struct state st;
+
+	start();
+	say(change(0));
+	before = held;
+	st = *snapshot_state(w->head);
+	st.root[0] ^= 1;
+	w->signer = 1;
+	world_sign(w, &st);
+	say_alive(&st);
+	check_fell(SUB_KEY, before);
+	CU_ASSERT_EQUAL(sub_counts(s)->forks, 0);
+	end();
+}
+
 static void after_a_mismatch_a_lost_history_still_comes_out(void)
 {
 	struct update *u;
@@ -542,6 +561,7 @@ int main(void)
 		T(nobody_goes_back),
 		T(another_root_at_the_same_position_is_a_fork),
 		T(an_alive_with_another_root_is_a_fork),
+		T(an_alive_with_a_root_of_nobody_is_no_fork),
 		T(after_a_mismatch_a_lost_history_still_comes_out),
 		T(our_own_id_in_the_path_is_a_loop),
 		T(another_service_is_refused),

@@ -26,6 +26,31 @@ static void a_key_nobody_trusts_is_refused(void)
 	end();
 }
 
+/* The origin's name stands for the IRD that was had from there. What a message makes
+ * of it before any key is known can be anybody's. */
+static void the_first_ird_counts_as_it_was_had_alone(void)
+{
+	struct snapshot *truth;
+
+	start_bare();
+	source = NULL;
+	truth = snapshot_ref(w->head);
+	connect_up();
+	say_subscribed(MODE_SNAPSHOT);
+	say_snapshot_of(truth);
+	w->listed[0] = false;
+	w->listed[1] = true;
+	w->signer = 1;
+	say(world_publish(w));
+	answer_from(truth, DIRECTORY_ID);
+	CU_ASSERT(reopened);
+	CU_ASSERT_EQUAL(reason, SUB_KEY);
+	CU_ASSERT_EQUAL(publishes, 0);
+	CU_ASSERT_EQUAL(sub_keys(s)->n, 0);
+	snapshot_unref(truth);
+	end();
+}
+
 static void a_key_change_is_followed_through_the_data(void)
 {
 	start();
@@ -300,6 +325,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		T(a_key_nobody_trusts_is_refused),
+		T(the_first_ird_counts_as_it_was_had_alone),
 		T(a_key_change_is_followed_through_the_data),
 		T(an_unknown_key_waits_for_the_ird_on_its_way),
 		T(a_key_change_is_followed_while_a_body_is_on_its_way),
