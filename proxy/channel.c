@@ -19,6 +19,8 @@ void channel_switched(struct applier *a, const char *why)
 
 	log_warn("upstream", "now at %s: %s",
 	         contacts_at(a->contacts, i)->directory, why);
+	/* What the other one was asked for it may be slow to give. */
+	pull_forget(a->house->pull);
 	a->channel.misses = 0;
 	a->channel.chance = CHANCE_NONE;
 	a->poll.due_ms = sources_due(a->sources);

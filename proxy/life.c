@@ -376,6 +376,7 @@ enum rc applier_start(struct applier *a, struct house *h,
 	enum rc rc;
 
 	a->house = h;
+	a->begun_ms = clock_mono_ms();
 	rc = open_sources(a, d);
 	if (rc == RC_OK && proxy_unsigned(a->conf)) {
 		rc = plain_open(a, restored, d);

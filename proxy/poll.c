@@ -329,7 +329,8 @@ static bool is_well(const struct applier *a, const struct httpc_answer *w)
 	if (w->status != 200 || state_doc_read(buf_str(&w->body), w->body.len,
 	                                       &set, NULL) != RC_OK)
 		return false;
-	well = keys_check(sub_keys(a->sub), &set->state) == RC_OK &&
+	well = (sub_keys(a->sub)->n == 0 ||
+	        keys_check(sub_keys(a->sub), &set->state) == RC_OK) &&
 	       state_time(&set->state, now, NULL) == RC_OK &&
 	       is_fresh(a, &set->state, now) &&
 	       (!at || (strcmp(set->state.service, at->service) == 0 &&
@@ -373,15 +374,25 @@ static void probe(struct applier *a, size_t i)
 		a->probe_ticket = 0;
 }
 
+/* The upstream in use gives nothing new, or has given nothing at all. */
+static bool is_stuck(const struct applier *a, uint64_t now)
+{
+	uint64_t since = sources_since(a->sources);
+
+	if (!a->now)
+		return now - (since > a->begun_ms ? since : a->begun_ms) >
+		       STUCK_MS;
+	/* A heartbeat more than fresh allows: it is not just late. */
+	return a->heartbeat && clock_wall_s() -
+	       snapshot_state(a->now)->created >
+	       (STATE_FRESH_BEATS + 1) * (int64_t)a->heartbeat;
+}
+
 uint64_t probe_tick(struct applier *a, uint64_t now)
 {
-	int64_t wall = clock_wall_s();
 	size_t i;
 
-	/* A heartbeat more than fresh allows: it is not just late. */
-	sources_set_stale(a->sources, a->now && a->heartbeat &&
-	                  wall - snapshot_state(a->now)->created >
-	                  (STATE_FRESH_BEATS + 1) * (int64_t)a->heartbeat);
+	sources_set_stale(a->sources, is_stuck(a, now));
 	if (a->probe_ticket || trust_busy(a))
 		return SOURCES_NEVER;
 	if (sources_probe(a->sources, now, &i)) {

@@ -95,6 +95,11 @@ size_t sources_chosen(const struct sources *s)
 	return s->chosen;
 }
 
+uint64_t sources_since(const struct sources *s)
+{
+	return s->chosen_ms;
+}
+
 uint64_t sources_due(const struct sources *s)
 {
 	return s->due_ms;
@@ -223,6 +228,10 @@ bool sources_probed(struct sources *s, size_t i, bool well, uint64_t now)
 	if (!s->stale && now - at->well_ms < WELL_BEATS * at->doubt *
 	    s->beat_ms)
 		return false;
+	/* Left for giving nothing new, or nothing at all: its word that all is well
+	 * counts for less. */
+	if (s->stale && s->at[s->chosen].doubt < DOUBT_MAX)
+		s->at[s->chosen].doubt *= 2;
 	choose(s, i, now);
 	s->returned = true;
 	s->stale = false;

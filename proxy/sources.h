@@ -56,6 +56,7 @@ void sources_free(struct sources *s);			/* NULL is fine */
 void sources_set_heartbeat(struct sources *s, unsigned seconds);
 
 size_t sources_chosen(const struct sources *s);
+uint64_t sources_since(const struct sources *s);	/* the choice; 0 at first */
 /* It may be tried from then on; 0 at first. */
 uint64_t sources_due(const struct sources *s);
 /* It leads on: what comes from it is verified and served. */

@@ -27,6 +27,7 @@
 
 #define HEARTBEAT_S	60	/* until an IRD says */
 #define FALLBACK_AFTER	2	/* connects that failed before it polls */
+#define STUCK_MS	30000	/* without anything: another may be better */
 #define WHY_MAX		256
 
 /* What was asked for. */
@@ -107,6 +108,7 @@ struct applier {
 	bool resyncing;
 	struct backup backup;
 	struct keys kept;		/* as journalled last */
+	uint64_t begun_ms;		/* monotonic */
 	struct position from;		/* where it or `trust` began */
 	size_t n_retries;
 	struct retry retries[RETRIES_MAX];

@@ -39,6 +39,7 @@ struct pull {
 	size_t n;
 	uint64_t tickets;
 	atomic_bool stop;
+	atomic_bool cut;		/* the one under way is given up */
 	struct httpc *http;		/* the thread's own */
 };
 
@@ -84,6 +85,7 @@ static struct job *next_job(struct pull *p)
 			p->jobs = first->next;
 			p->n--;
 			j = first;
+			atomic_store(&p->cut, false);
 			continue;
 		}
 		until.tv_sec = (time_t)(first->due_ms / 1000);
@@ -92,6 +94,18 @@ static struct job *next_job(struct pull *p)
 	}
 	pthread_mutex_unlock(&p->lock);
 	return j;
+}
+
+/* The caller's, without the outcome. */
+static struct pull_result *result_of(struct job *j)
+{
+	struct pull_result *r = j->result;
+
+	j->result = NULL;
+	r->ticket = j->ticket;
+	r->kind = j->kind;
+	memcpy(r->id, j->id, sizeof(r->id));
+	return r;
 }
 
 static void do_job(struct pull *p, struct job *j)
@@ -105,14 +119,10 @@ static void do_job(struct pull *p, struct job *j)
 		         .certificate = j->certificate, .key = j->key },
 		.max_body = j->max_body,
 		.timeout_ms = j->timeout_ms,
-		.stop = &p->stop,
+		.stop = &p->cut,
 	};
-	struct pull_result *r = j->result;
+	struct pull_result *r = result_of(j);
 
-	j->result = NULL;
-	r->ticket = j->ticket;
-	r->kind = j->kind;
-	memcpy(r->id, j->id, sizeof(r->id));
 	r->rc = httpc_get(p->http, &rq, &r->answer, &r->why);
 	j->done(r, j->arg);
 }
@@ -171,6 +181,7 @@ void pull_free(struct pull *p)
 		return;
 	pthread_mutex_lock(&p->lock);
 	atomic_store(&p->stop, true);
+	atomic_store(&p->cut, true);
 	pthread_cond_signal(&p->bell);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
@@ -231,19 +242,35 @@ static struct job *job_new(const struct pull_request *rq)
 	return j;
 }
 
+/* Is it waiting already? Locked. */
+static struct job *queued(struct pull *p, const struct job *like)
+{
+	struct job *j = p->jobs;
+
+	while (j && (j->kind != like->kind || j->no_cache != like->no_cache ||
+	             strcmp(j->id, like->id) != 0 ||
+	             strcmp(j->url, like->url) != 0))
+		j = j->next;
+	return j;
+}
+
 enum rc pull_get(struct pull *p, const struct pull_request *rq,
                  uint64_t *ticket)
 {
+	struct job *twin;
 	struct job *j = job_new(rq), **at;
 	enum rc rc = RC_OK;
 
 	if (!j)
 		return RC_ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	if (p->n >= PULL_QUEUE_MAX) {
+	twin = queued(p, j);
+	if (!twin && p->n >= PULL_QUEUE_MAX)
 		rc = RC_ELIMIT;
+	if (twin && ticket)
+		*ticket = twin->ticket;
+	if (twin || rc != RC_OK)
 		goto out;
-	}
 	j->ticket = ++p->tickets;
 	if (ticket)
 		*ticket = j->ticket;
@@ -258,4 +285,24 @@ out:
 	pthread_mutex_unlock(&p->lock);
 	job_free(j);
 	return rc;
+}
+
+void pull_forget(struct pull *p)
+{
+	struct pull_result *r;
+	struct job *all, *j;
+
+	pthread_mutex_lock(&p->lock);
+	all = p->jobs;
+	p->jobs = NULL;
+	p->n = 0;
+	atomic_store(&p->cut, true);
+	pthread_mutex_unlock(&p->lock);
+	while ((j = all) != NULL) {
+		all = j->next;
+		r = result_of(j);
+		r->rc = diag_set(&r->why, RC_EAGAIN, "given up");
+		j->done(r, j->arg);
+		job_free(j);
+	}
 }

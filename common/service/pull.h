@@ -54,10 +54,14 @@ MUST_CHECK enum rc pull_new(const struct pull_options *opt, struct pull **out);
  * queued are dropped without a call. NULL is fine. */
 void pull_free(struct pull *p);
 
-/* Any thread. The texts are copied. RC_ELIMIT: the queue is full. ticket (may
+/* Any thread. The texts are copied. One that is queued already is not queued again,
+ * and has that ticket. RC_ELIMIT: the queue is full. ticket (may
  * be NULL) names the request in its result. */
 MUST_CHECK enum rc pull_get(struct pull *p, const struct pull_request *rq,
                             uint64_t *ticket);
+/* Gives up what is queued and under way: each ends with RC_EAGAIN, those that were
+ * queued within the call. */
+void pull_forget(struct pull *p);
 void pull_result_free(struct pull_result *r);		/* NULL is fine */
 
 #endif
