@@ -63,9 +63,12 @@ class Scene:
         return {path: self.far.get(path)[2] for path in self.site.paths}
 
     def stays_good(self, good):
-        """As it was, or what the server says: polls may get past the liar."""
-        return all(body in (good[path], self.server.get(path)[2])
-                   for path, body in self.bodies().items())
+        """As it was, or what the server has said since: polls get past the liar."""
+        now = self.bodies()
+        if now != good:
+            self.site.note()
+        return all(body == good[path] or body in self.site.seen
+                   for path, body in now.items())
 
     @contextlib.contextmanager
     def attack(self, what):
