@@ -372,20 +372,25 @@ class Daemon:
 
 
 _ports = itertools.cycle(range(15000, 30000))
+_claims = []
 for _ in range(random.SystemRandom().randrange(15000)):
     next(_ports)                # another place for each run: many at once
 
 
 def free_port():
     """Never the same one twice, and below the range that connections take
-    theirs from: a daemon that is down for a moment finds it free again."""
+    theirs from: a daemon that is down for a moment finds it free again. The UDP
+    port of that number is held: other stories that run now take another one."""
     for port in _ports:
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with socket.socket() as s:
             try:
+                claim.bind(("127.0.0.1", port))
                 s.bind(("127.0.0.1", port))
+                _claims.append(claim)
                 return port
             except OSError:
-                continue
+                claim.close()
     return 0
 
 
