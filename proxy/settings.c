@@ -95,7 +95,8 @@ const char *proxy_name(const struct conf *c)
 
 bool proxy_unsigned(const struct conf *c)
 {
-	return conf_list_bool(c, "upstream", 0, "unsigned");
+	return conf_list_count(c, "upstream") > 0 &&
+	       conf_list_bool(c, "upstream", 0, "unsigned");
 }
 
 static bool is_plain(const char *uri)

@@ -118,7 +118,12 @@ static void on_line(struct ctlsock_req *req, const char *line, void *arg)
 		rc = json_text(args, "", "command", COMMAND_MAX, &name, &d);
 	if (rc == RC_OK)
 		run(arg, req, name, args);
-	else
+	/* What it quotes may end in the middle of a character. */
+	for (char *c = d.pointer; rc != RC_OK && *c; c++)
+		*c = *c >= ' ' && *c <= '~' ? *c : '?';
+	for (char *c = d.text; rc != RC_OK && *c; c++)
+		*c = *c >= ' ' && *c <= '~' ? *c : '?';
+	if (rc != RC_OK)
 		ctl_error(req, "not a request like {\"command\":\"status\"}: "
 		          "%s%s%s", d.pointer, d.pointer[0] ? ": " : "",
 		          d.text[0] ? d.text : rc_text(rc));
