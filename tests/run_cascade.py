@@ -101,12 +101,12 @@ class Watch:
         self.url = daemon.url + "/state"
         self.seen = []
         self.wrong = []
-        self.on = True
+        self.over = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
-        while self.on:
+        while not self.over.is_set():
             try:
                 with urllib.request.urlopen(self.url, timeout=5) as a:
                     doc = json.load(a)
@@ -117,10 +117,10 @@ class Watch:
                 self.wrong.append((self.seen[-1], at))
             if not self.seen or at != self.seen[-1]:
                 self.seen.append(at)
-            time.sleep(0.002)
+            self.over.wait(0.002)
 
     def end(self):
-        self.on = False
+        self.over.set()
         self.thread.join()
         need(self.seen, "it saw nothing")
         need(not self.wrong, "a lower position: %s", self.wrong)

@@ -481,7 +481,8 @@ def joining(top):
             got = json.loads(alto.get(swarm.uri(name) + "state")[2])
             at = (got["session"], got["serial"])
             worst = max(worst, newest - swarm.times[at])
-        time.sleep(0.1)
+        swarm.wait(lambda: swarm.times[max(swarm.times)] > newest, None,
+                   "the next update")
     updates.end()
     need(swarm.directories == before, "the list moved without need")
     need(worst <= BEHIND_S, "an entry was %.1f s behind", worst)
