@@ -3,7 +3,9 @@
 #include "common/service/alto_http.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/core/snapshot.h"
@@ -241,6 +243,7 @@ struct awaited {
 	struct served w;
 	struct miss *m;
 	atomic_uint questions;
+	sem_t question;			/* posted for each */
 };
 
 static bool ask(void *arg)
@@ -248,6 +251,7 @@ static bool ask(void *arg)
 	struct awaited *a = arg;
 
 	atomic_fetch_add(&a->questions, 1);
+	sem_post(&a->question);
 	return true;
 }
 
@@ -260,6 +264,7 @@ static void await(struct awaited *a)
 
 	begin(&a->w);
 	atomic_init(&a->questions, 0);
+	CU_ASSERT_EQUAL_FATAL(sem_init(&a->question, 0, 0), 0);
 	CU_ASSERT_EQUAL_FATAL(miss_new(&cfg, &a->m), RC_OK);
 	alto_http_set_miss(a->w.a, a->m);
 }
@@ -268,12 +273,16 @@ static void await_end(struct awaited *a)
 {
 	end(&a->w);
 	miss_free(a->m);
+	sem_destroy(&a->question);
 }
 
 static void asked(struct awaited *a)
 {
-	for (int i = 0; i < 5000 && atomic_load(&a->questions) == 0; i++)
-		usleep(1000);
+	struct timespec give_up;
+
+	clock_gettime(CLOCK_REALTIME, &give_up);
+	give_up.tv_sec += 20;
+	CU_ASSERT_EQUAL(sem_timedwait(&a->question, &give_up), 0);
 	CU_ASSERT_EQUAL(atomic_load(&a->questions), 1);
 }
 
