@@ -159,6 +159,46 @@ def loose(top):
     w.end()
 
 
+@story("keys and tokens of somebody else are refused, those of the account not")
+def owners(top):
+    if os.geteuid() != 0:
+        raise Skip("root")
+    file = secret(os.path.join(top, "t"), TOKENS[0])
+    w = World(top, start=False,
+              subscribers=[{"name": "a", "token-file": file}])
+    key = w.server.settings["signing"]["key"]
+    w.server.start()
+    w.server.stop()
+    for path in (key, file, w.pair[1]):
+        os.chown(path, 12345, 0)
+        refuses(w.server, path, "user 12345", "chown")
+        os.chown(path, 0, 0)
+    w.server.start()
+    os.chown(file, 12345, 0)
+    code, _, err = w.server.call("reload")
+    need(code == 1 and file in err and "12345" in err, "%d %s", code, err)
+    w.end()
+
+
+@story("a control socket in a directory of somebody else is refused")
+def socket_dir(top):
+    w = World(top, start=False)
+    run = os.path.join(top, "run")
+    os.mkdir(run)
+    w.server.set("admin", {"socket": os.path.join(run, "s")})
+    os.chmod(run, 0o777)
+    refuses(w.server, run, "chmod o-w")
+    os.chmod(run, 0o755)
+    if os.geteuid() == 0:
+        os.chown(run, 12345, 0)
+        refuses(w.server, run, "user 12345")
+        os.chown(run, 0, 0)
+    w.server.socket = os.path.join(run, "s")
+    w.server.start()
+    need(stat.S_IMODE(os.stat(w.server.socket).st_mode) == 0o660, "mode")
+    w.end()
+
+
 @story("without root another account is refused, not ignored")
 def not_root(top):
     root = os.geteuid() == 0
