@@ -8,6 +8,7 @@ without it.
 """
 import os
 import pwd
+import shutil
 import socket
 import stat
 import subprocess
@@ -196,6 +197,34 @@ def socket_dir(top):
     w.server.socket = os.path.join(run, "s")
     w.server.start()
     need(stat.S_IMODE(os.stat(w.server.socket).st_mode) == 0o660, "mode")
+    w.end()
+
+
+@story("settings and maps that lie beside the key are warned of")
+def beside(top):
+    w = World(top, start=False)
+    s = w.server
+    s.start()                           # its key lies beside its settings
+    need(any(s.conf in l and "signing.key" in l for l in s.lines()),
+         "no warning: %s", s.lines())
+    s.stop()
+    own = os.path.join(top, "keys")
+    os.mkdir(own)
+    for key in ({"key": os.path.join(own, "k.pem")}, {}):
+        at = len(s.lines())
+        s.settings["signing"] = key
+        shutil.rmtree(s.state)
+        s.start()
+        need(not any("may write" in l for l in s.lines()[at:]), "%s: %s", key,
+             s.lines()[at:])
+        s.stop()
+    maps = os.path.join(s.state, "maps")
+    os.mkdir(maps)
+    moved = shutil.copy(s.settings["maps"][0]["file"], maps)
+    s.settings["maps"][0]["file"] = moved
+    s.start()
+    need(any(moved in l and "give state" in l for l in s.lines()),
+         "no warning: %s", s.lines())
     w.end()
 
 

@@ -47,6 +47,18 @@ static enum rc dir_of(const char *path, char **out)
 	return path ? file_path_dir(path, out) : RC_OK;
 }
 
+/* Names in a directory of which it may replace one can all be replaced. */
+static void warn_beside(const struct house_part *p, const char *dir,
+                        const char *setting)
+{
+	const char *file = dir ? conf_below(p->h->cfg.conf, dir) : NULL;
+
+	if (file)
+		log_warn(p->h->cfg.role, "%s lies where this daemon may write, "
+		         "%s: give %s a directory of its own", file, dir,
+		         setting);
+}
+
 /* A key is made beside the one there is, and renewed there. */
 static enum rc confine(struct house_part *p, struct diag *d)
 {
@@ -62,6 +74,8 @@ static enum rc confine(struct house_part *p, struct diag *d)
 		rc = dir_of(conf_get_str(c, "admin.socket"), &sock);
 	paths.keys = keys;
 	paths.socket = sock;
+	warn_beside(p, paths.state, "state");
+	warn_beside(p, keys, "signing.key");
 	if (rc == RC_OK && sock)
 		rc = confine_dir(&p->who, sock, d);
 	if (rc == RC_OK)
