@@ -26,7 +26,7 @@ static const struct conf_key keys[] = {
 	  "they are checked for the list; default: the system's" },
 	{ "", "watch", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "read a map file by itself when it changes" },
-	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_WRITTEN,
 	  "Ed25519 private key, PEM; default signing.pem in the state "
 	  "directory; made on the first start" },
 	{ "signing", "lifetime", CONF_SECONDS, "86400", 60, 31536000,
