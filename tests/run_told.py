@@ -3,7 +3,7 @@
 others: subscribers that say too much, proxies that are not listed, upstreams
 that refuse, data that age.
 
-Usage: run_told.py [WORDS...]	only the tests whose names hold one
+Usage: run_told.py [WORDS...]	only the stories whose names (main()) hold one
 """
 import contextlib
 import json
@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import alto  # noqa: E402
-from liar import Site, checked, frame  # noqa: E402
+from liar import Site, checked, frame, selected  # noqa: E402
 
 tests = alto.Tests()
 test = checked(tests)
@@ -106,10 +106,76 @@ def loud(top):
     server.stop()
 
 
+# --- proxies that are not listed ---------------------------------------------
+
+def unlisted(top):
+    site = Site(top, "site", subscribers=[
+        {"name": "sure", "uris": ["http://sure.example.net/"]}])
+    server = site.server
+    near = alto.at_home(alto.Proxy(top, server, "near"))
+    near.set("public-uri", "http://%s/" % near.settings["http"]["listen"])
+    near.start()
+    alto.in_step(server, near)
+    nowhere = "http://127.0.0.1:%d/" % alto.free_port()
+    at_server = server.url + "/nothing/"
+    uris = {"shy": None, "deaf": nowhere, "lost": at_server,
+            "vain": "http://elsewhere.example.net/", "sure": nowhere,
+            "odd": nowhere + "?x"}
+    session = json.loads(server.get("/state")[2])["session"]
+    subscribers = []
+    for name, uri in uris.items():
+        s = alto.Push(server.urls["push"])
+        s.until("hello")
+        s.send("subscribe", name=name, **({"uri": uri} if uri else {}))
+        s.until("snapshot")
+        s.send("ack", session=session, serial=server.status()["serial"],
+               below=[{"name": "deep", "session": session, "serial": 1,
+                       "uri": "http://deep.example.net/"}]
+               if name == "shy" else [])
+        subscribers.append(s)
+    want = {
+        "shy": "it announces no URI", "deaf": "connect", "near": "",
+        "lost": "does not answer state with 200",
+        "vain": "its URI is not at its own address",
+        "sure": "the uris of its subscribers entry do not have its URI",
+        "odd": "has a query", "deep": "no subscribers entry allows its URI"}
+
+    def why():
+        out = {}
+        for s in server.status()["subscribers"]:
+            for each in [s] + s["below"]:
+                out[each["name"]] = each.get("unlisted", "")
+                alto.need(each["listed"] == (out[each["name"]] == ""), "%s",
+                          each)
+        return out
+
+    def as_wanted():
+        got = why()
+        return set(got) == set(want) and all(
+            want[n].lower() in got[n].lower() and bool(want[n]) == bool(got[n])
+            for n in want)
+
+    with test("status says of each subscriber why it is not listed", server):
+        try:
+            alto.wait(as_wanted, 60)
+        except alto.Failed:
+            alto.need(False, "%s", why())
+        _, out, _ = server.call("status")
+        table = out[out.index("not in the list of proxies"):]
+        for name in want:
+            alto.need((name in table) == (name != "near"), "%s", table)
+        alto.need(said(server, "proxy=deaf", "cannot be listed"), "the log")
+    with test("a proxy's status does not speak of a list", near):
+        alto.need("listed" not in json.dumps(near.status()), "it does")
+    near.stop()
+    server.stop()
+
+
 def main():
-    for story in (loud,):
-        with alto.folder() as top:
-            story(top)
+    for story in (loud, unlisted):
+        if selected(story.__name__):
+            with alto.folder() as top:
+                story(top)
     sys.exit(tests.end())
 
 
