@@ -258,6 +258,8 @@ static enum rc ready(void *arg, struct diag *d)
 	listed = publisher_roster(s->publisher, &n);
 	if (rc == RC_OK)
 		rc = roster_new(&s->house, &s->own, listed, n, &s->roster);
+	s->house.report.unlisted = roster_unlisted;
+	s->house.report.unlisted_arg = s->roster;
 	return rc == RC_OK ? watch_files(s, d) : rc;
 }
 
