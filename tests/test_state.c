@@ -420,12 +420,15 @@ static void the_triple_has_limits(void)
 		{ "serial=2", "serial=1000000000000000", RC_ELIMIT },
 		{ "serial=2", "serial=0", RC_ELIMIT },
 		{ "serial=2", "serial=18446744073709551617", RC_ELIMIT },
+		/* 365 days after it was made */
+		{ "=1700086400", "=1731536000", RC_OK },
+		{ "=1700086400", "=1731536001", RC_ELIMIT },
+		{ "=1700086400", "=253402300000", RC_ELIMIT },
+		{ "=1700000000", "=1", RC_ELIMIT },
 		{ "resources=2", "resources=1000", RC_OK },
 		{ "resources=2", "resources=1001", RC_ELIMIT },
 		{ "resources=2", "resources=0", RC_ELIMIT },
-		{ "=1700086400", "=999999999999999", RC_OK },
 		{ "=1700086400", "=1000000000000000", RC_ELIMIT },
-		{ "=1700000000", "=1", RC_OK },
 		{ "=1700000000", "=0", RC_ELIMIT },
 	};
 	char text[2 * STATE_TEXT_MAX];
@@ -447,7 +450,7 @@ static void the_longest_triple_fits(void)
 
 	st.pos.serial = SERIAL_MAX;
 	st.resources = SNAPSHOT_RESOURCES_MAX;
-	st.created = 999999999999998;
+	st.created = 999999999999999 - STATE_LIFE_MAX;
 	st.expires = 999999999999999;
 	CU_ASSERT_EQUAL_FATAL(state_sign(&st, key), RC_OK);
 	CU_ASSERT_EQUAL(state_read(st.text, st.input, st.signature, &again,
@@ -457,9 +460,9 @@ static void the_longest_triple_fits(void)
 
 static void nothing_is_signed_that_a_reader_refuses(void)
 {
-	struct state bad[8];
+	struct state bad[9];
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		bad[i] = parts();
 	bad[0].pos.serial = 0;
 	bad[1].pos.serial = SERIAL_MAX + 1;
@@ -469,7 +472,8 @@ static void nothing_is_signed_that_a_reader_refuses(void)
 	bad[5].service[0] = '\0';
 	bad[6].pos.session[14] = '4';		/* no version 7 */
 	bad[7].resources = 0;
-	for (size_t i = 0; i < 8; i++) {
+	bad[8].expires = bad[8].created + STATE_LIFE_MAX + 1;
+	for (size_t i = 0; i < 9; i++) {
 		CU_ASSERT_EQUAL(state_sign(&bad[i], key), RC_EINVAL);
 		CU_ASSERT_STRING_EQUAL(bad[i].text, "");
 	}
