@@ -19,8 +19,14 @@ void channel_switched(struct applier *a, const char *why)
 
 	log_warn("upstream", "now at %s: %s",
 	         contacts_at(a->contacts, i)->directory, why);
-	/* What the other one was asked for it may be slow to give. */
+	/* What the other one was asked for it may be slow to give, and its answers
+	 * are none of this one. */
 	pull_forget(a->house->pull);
+	sub_forget(a->sub);
+	a->poll.ticket = 0;
+	a->poll.round = false;
+	if (sub_polling(a->sub))
+		sub_closed(a->sub);
 	a->channel.misses = 0;
 	a->channel.chance = CHANCE_NONE;
 	a->poll.due_ms = sources_due(a->sources);
