@@ -423,7 +423,7 @@ static void a_difference_is_named_by_reload_class(void)
 static void the_sample_lacks_only_what_is_required(void)
 {
 	static const char *const says[] = {
-		"state: is missing",
+		"state: still to be filled in",
 	};
 	struct buf sample = BUF_INIT(100000);
 
@@ -431,7 +431,7 @@ static void the_sample_lacks_only_what_is_required(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&sample),
 				      "  # history-limit = \"64M\";\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&sample),
-				      "# state = \"...\";\t# required\n"));
+				      "\nstate = \"...\";\t# required\n"));
 	bad(buf_str(&sample), RC_ERULE, 1, says);
 	buf_free(&sample);
 }
