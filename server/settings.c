@@ -193,6 +193,7 @@ static void check(const struct conf *c, struct buf *errors)
 	const char *service = conf_get_str(c, "service");
 
 	options_check(c, errors);
+	options_check_ca(c, "", -1, "ca", errors);
 	check_key(c, errors);
 	check_maps(c, errors);
 	check_directories(c, errors);

@@ -433,8 +433,25 @@ def soon(top):
     w.server.reload()
     need(not troubles(w.server), "%s", troubles(w.server))
     w.server.stop()
+    w.end()
+
+
+@story("an expired certificate is warned of, and a reload takes a good one")
+def expired_own(top):
+    w = World(top, start=False)
     w.ca.issue("server", days=-1)
-    refuses(w.server, "expired", "http.tls.certificate")
+    w.server.start()
+    text = wait(lambda: troubles(w.server).get("cert-http"), None, "told")
+    need("has expired, on 20" in text, "%s", text)
+    need("cert-push" in troubles(w.server), "not of push")
+    # What else a reload takes is not held up by it.
+    w.server.reload()
+    old = print_of(w.pair[0])
+    w.ca.issue("server")
+    w.server.reload()
+    need(not troubles(w.server), "%s", troubles(w.server))
+    need(shown(w.server.url + "/", w.trust) == print_of(w.pair[0]) != old,
+         "the old one is shown")
     w.end()
 
 

@@ -453,7 +453,7 @@ static void a_file_below_a_directory_is_found(void)
 static void the_sample_lacks_only_what_is_required(void)
 {
 	static const char *const says[] = {
-		"state: is missing",
+		"state: still to be filled in",
 	};
 	struct buf sample = BUF_INIT(100000);
 
@@ -461,7 +461,7 @@ static void the_sample_lacks_only_what_is_required(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&sample),
 				      "  # history-limit = \"64M\";\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&sample),
-				      "# state = \"...\";\t# required\n"));
+				      "\nstate = \"...\";\t# required\n"));
 	bad(buf_str(&sample), RC_ERULE, 1, says);
 	buf_free(&sample);
 }

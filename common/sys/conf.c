@@ -28,8 +28,9 @@ static enum rc read_file(struct conf *c, struct buf *text, struct buf *errors)
 	return rc;
 }
 
-enum rc conf_load(const struct conf_table *t, const char *path,
-		  struct conf **out, struct buf *errors)
+/* *out is there also when values were wrong: RC_ERULE. */
+static enum rc load(const struct conf_table *t, const char *path,
+		    struct conf **out, struct buf *errors)
 {
 	struct buf text = BUF_INIT(FILE_MAX);
 	struct conf *c = calloc(1, sizeof(*c));
@@ -45,7 +46,7 @@ enum rc conf_load(const struct conf_table *t, const char *path,
 	rc = read_file(c, &text, errors);
 	if (rc == RC_OK)
 		rc = conf_read(c, buf_str(&text), errors);
-	if (rc != RC_OK)
+	if (rc != RC_OK && !c->whole)
 		goto out;
 	*out = c;
 	c = NULL;
@@ -53,6 +54,35 @@ out:
 	if (rc == RC_ENOMEM)
 		buf_printf(errors, "%s: %s\n", path, rc_text(rc));
 	buf_free(&text);
+	conf_free(c);
+	return rc;
+}
+
+enum rc conf_load(const struct conf_table *t, const char *path,
+		  struct conf **out, struct buf *errors)
+{
+	struct conf *c = NULL;
+	enum rc rc = load(t, path, &c, errors);
+
+	if (rc == RC_OK)
+		*out = c;
+	else
+		conf_free(c);
+	return rc;
+}
+
+enum rc conf_check(const struct conf_table *t, const char *path,
+		   void (*more)(const struct conf *c, void *arg), void *arg,
+		   struct buf *errors)
+{
+	size_t before = errors->len;
+	struct conf *c = NULL;
+	enum rc rc = load(t, path, &c, errors);
+
+	if (c)
+		more(c, arg);
+	if (rc == RC_OK && (errors->len != before || errors->rc != RC_OK))
+		rc = RC_ERULE;
 	conf_free(c);
 	return rc;
 }

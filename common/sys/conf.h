@@ -36,6 +36,12 @@ MUST_CHECK enum rc conf_load(const struct conf_table *t, const char *path,
 /* The same file as it is now, by the same table. */
 MUST_CHECK enum rc conf_again(const struct conf *c, struct conf **out,
 			      struct buf *errors);
+/* Reads path to judge it alone. `more` looks closer at what was read, and may add
+ * to errors; it is called as the table's check is: also when values were wrong,
+ * not when there is nothing to look at. RC_OK: errors has no line. */
+MUST_CHECK enum rc conf_check(const struct conf_table *t, const char *path,
+			      void (*more)(const struct conf *c, void *arg),
+			      void *arg, struct buf *errors);
 void conf_free(struct conf *c);			/* NULL is fine */
 
 /* One more error, "file:line: name: ..." where name is a setting; the line of
@@ -85,7 +91,9 @@ const char *conf_list_nth(const struct conf *c, const char *list, size_t i,
  * in the syntax that conf_load() reads (paths absolute or as joined). */
 void conf_show(const struct conf *c, struct buf *dst);
 
-/* A file to start from: each setting with its help, defaults as comments. */
+/* A file to start from: each setting with its help, defaults as comments. What is
+ * required holds CONF_FILL_IN, which is refused as a value: reading it says what
+ * has to be filled in. */
 void conf_sample(const struct conf_table *t, struct buf *dst);
 
 /* The SETTINGS section of a manual page (man(7) macros). */

@@ -28,6 +28,7 @@
 struct buf;
 struct conf;
 
+#define CONF_FILL_IN	"..."	/* in a sample: no value yet */
 #define CONF_NAME_MAX	160	/* bytes of "group.name", with the NUL */
 
 enum conf_type {
