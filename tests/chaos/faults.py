@@ -325,8 +325,8 @@ class Faults:
         if self.world.tsan:
             return
         self.down(d)
-        d.launch(both=True)
-        d.set_clock(self.rng.choice((10, 100, 1000)))
+        d.launch()
+        d.set_clock(self.rng.choice((10, 100, 1000)), both=True)
         self.count("clock-jump-both", d.name)
         self.later(1.5, 4, self.both_again, d)
 

@@ -9,7 +9,6 @@ its faulty disk and its clock to itself; as root each proxy has a network
 namespace, with one line to the relays, which can be cut, and one to the
 pollers.
 """
-import glob
 import ipaddress
 import json
 import os
@@ -25,7 +24,6 @@ import noise
 
 LIFETIME_S = 900        # of signatures; clocks jump over it
 SMALL = "size=24m,mode=0700"     # of which a journal takes 4 to 8
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
 def ask(path, **command):
@@ -50,7 +48,7 @@ class Disk:
 
     def __init__(self, path):
         self.path = path
-        alto.put(path, struct.pack("iii", 0, 0, 0))
+        alto.put(path, struct.pack("iiiii", 0, 0, 0, 0, 0))
 
     def set(self, what, calls=0):
         with open(self.path, "r+b") as f:
@@ -58,7 +56,13 @@ class Disk:
 
     def hits(self):
         with open(self.path, "rb") as f:
-            return struct.unpack("iii", f.read())[2]
+            return struct.unpack("iii", f.read(12))[2]
+
+    def ahead(self, wall, mono):
+        """Its clocks."""
+        with open(self.path, "r+b") as f:
+            f.seek(12)
+            f.write(struct.pack("ii", wall, mono))
 
 
 class Lines:
@@ -126,37 +130,27 @@ class Victim:
         self.lines_to = lines
         self.disk = Disk(os.path.join(self.dir, "disk"))
         self.small_disk = world.small_disk(self.state)
-        self.clock_file = os.path.join(self.dir, "clock")
-        alto.put(self.clock_file, "+0\n")
         self.world = world
         self.poller = None
         return self
 
-    def environment(self, both=False):
-        libs = [self.world.faulty]
-        env = {"FAULTY_CTL": self.disk.path, "FAULTY_DIR": self.state}
-        fake = sorted(glob.glob(FAKETIME))
-        if fake and not self.world.tsan:
-            libs.append(fake[0])
-            env.update(FAKETIME_TIMESTAMP_FILE=self.clock_file,
-                       FAKETIME_CACHE_DURATION="1", NO_FAKE_STAT="1")
-            if not both:
-                env.update(DONT_FAKE_MONOTONIC="1",
-                           FAKETIME_DONT_FAKE_MONOTONIC="1")
-        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + \
-            ":verify_asan_link_order=0"
-        env["LD_PRELOAD"] = ":".join(filter(None, libs))
+    def environment(self):
+        env = {"FAULTY_CTL": self.disk.path, "FAULTY_DIR": self.state,
+               "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+               ":verify_asan_link_order=0"}
+        if self.world.faulty:
+            env["LD_PRELOAD"] = self.world.faulty
         return env
 
-    def launch(self, both=False, ready=True):
+    def launch(self, ready=True):
         """As start(), with all that can be made to fail."""
         need(not self.alive(), "%s runs already", self.name)
         alto.put(self.conf, "".join("%s = %s;\n" % (k, alto.render(v))
                                     for k, v in self.settings.items()))
         prefix = ["ip", "netns", "exec", self.lines_to.ns] \
             if self.lines_to else []
-        preload = ["env", *("%s=%s" % i for i in self.environment(
-            both).items())]
+        preload = ["env", *("%s=%s" % i
+                            for i in self.environment().items())]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*prefix, *preload, alto.find_bin(self.program), "--config",
@@ -183,8 +177,8 @@ class Victim:
         return self.settings[kind]["listen"].replace(
             "0.0.0.0", self.lines_to.here if self.lines_to else "127.0.0.1")
 
-    def set_clock(self, offset):
-        alto.put(self.clock_file, "%+d\n" % offset)
+    def set_clock(self, offset, both=False):
+        self.disk.ahead(offset, offset if both else 0)
         self.world.record("clock", who=self.name, offset=offset)
 
 
