@@ -35,6 +35,7 @@ import world
 
 LIMIT_S = 30            # after the last fault all are at the head again
 STORM_S = 12, 25        # of faults, then it is calm
+PACE_S = 0.01, 0.08     # between two of them: the schedule's own, no wait
 
 
 class Writer(threading.Thread):
@@ -116,7 +117,7 @@ class Run:
         m.write()
         started = self.postponed(w, m)
         self.record("begin", seed=args.seed, service=w.service,
-                    wall=self.record.wall, settle=2.5, limit=LIMIT_S,
+                    wall=self.record.wall, settle=0.5, limit=LIMIT_S,
                     keys=self.keys(), proxies=[p.name for p in w.proxies],
                     namespaces=w.namespaces, disk=bool(w.faulty))
         self.record("edition", edition=1, bodies=first)
@@ -166,7 +167,7 @@ class Run:
             self.faults.one()
             self.faults.tick()
             self.all_alive()
-            time.sleep(self.rng.uniform(0.02, 0.15))
+            time.sleep(self.rng.uniform(*PACE_S))
 
     def calm(self):
         """No fault any more: within LIMIT_S all are at the head; so they are
@@ -176,7 +177,7 @@ class Run:
         self.writer.ends.set()
         self.faults.heal_all()  # the writer may wait for a server that stands
         self.writer.join()
-        time.sleep(2.1)         # libfaketime looks every other second
+        self.clocks_are_right()
         self.all_alive()
         self.record("calm")
         self.until_together()
@@ -188,6 +189,15 @@ class Run:
         self.writer = Writer(self.world, self.writer.maps, self.record,
                              self.args.edit)
         self.faults.writer = self.writer
+
+    def clocks_are_right(self):
+        """The Dates of all daemons say so."""
+        since = self.record.now()
+        wait(lambda: all(p.heard[0] >= since and abs(
+            p.heard[1]) <= faults.SEEN_S for p in (
+                d.poller for d in self.world.daemons())), LIMIT_S,
+             "all clocks are right again", 0.02)
+        self.faults.see_clocks()
 
     def until_together(self):
         """If it takes too long, the checker will say so."""

@@ -1,6 +1,7 @@
 """Who watches: a recorder that writes the history, and pollers that ask every
 daemon for everything it serves, several times a second, past all relays.
 """
+import email.utils
 import hashlib
 import http.client
 import json
@@ -61,6 +62,7 @@ class Poller(threading.Thread):
         self.record, self.who, self.host = record, who, host
         self.pause = pause
         self.position, self.at = None, 0.0  # and when it was asked
+        self.heard = 0.0, 0.0   # when it was asked, and how far ahead its Date
         self.last = {}          # path: what it answered
         self.etags = {}         # path: (ETag, digest, size, net)
         self.ends = threading.Event()
@@ -116,6 +118,9 @@ class Poller(threading.Thread):
     def take(self, rid, path, r, body, t0):
         t1 = self.record.now()
         h = {k.lower(): v for k, v in r.getheaders()}
+        if h.get("date"):
+            self.heard = t0, email.utils.parsedate_to_datetime(
+                h["date"]).timestamp() - self.record.wall - t1
         out = {"status": r.status, "etag": h.get("etag")}
         if rid == "state" and r.status == 304:  # what it is was told before
             return
