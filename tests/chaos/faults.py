@@ -58,11 +58,13 @@ class Faults:
         "kill": (6, "any"), "kill_all": (0.5, ""), "kill_in_start": (2, "any"),
         "end": (1, "any"), "freeze": (4, "any"), "reset": (6, ""),
         "refuse": (2, ""), "silence": (3, ""), "partition": (3, "proxy"),
-        "take_copy": (1.5, "any"), "older_copy": (1, "any"),
+        "take_copy": (2.5, "any"), "older_copy": (2, "any"),
         "empty": (0.6, "proxy"), "journal": (2, "any"), "disk": (5, "any"),
         "full_disk": (1, "small"), "clock": (4, "proxy"),
         "server_clock": (0.7, "server"), "both_clocks": (0.5, "proxy"),
         "bad_file": (3, ""), "new_session": (0.3, "server"),
+        "next_key": (0.7, "server"), "retire_key": (2, "server"),
+        "drain": (1, "any"), "rename": (1, "proxy"),
     }
 
     def __init__(self, world, rng, count, writer):
@@ -71,6 +73,7 @@ class Faults:
         self.heals = []         # (when, number, what to do)
         self.starting = {}      # daemon: when it must answer
         self.clocks = []        # that were set, and not seen yet
+        self.keys_changed = False       # and the proxies' settings do not know
         self.number = 0
         self.refused = 0        # damaged journals that were refused
         self.names = sorted(self.KINDS)
@@ -102,6 +105,7 @@ class Faults:
             self.heal_one()
         self.all_up()
         self.see_clocks()
+        self.pin_keys()
 
     def heal_one(self):
         _, _, heal, args = heapq.heappop(self.heals)
@@ -168,6 +172,26 @@ class Faults:
         self.count("stop", d.name)
         self.later(0, 1, self.up, d)
 
+    def drain(self, d):
+        """Its subscribers go one by one, and then it ends."""
+        answer = ask(d.socket, command="drain", over=1)
+        if not answer or "error" in answer:
+            return
+        d.busy = True
+        self.world.record("life", who=d.name, what="stop")
+        self.count("drain", d.name)
+        self.later(0.05, 0.1, self.drained, d, time.monotonic() + START_S)
+
+    def drained(self, d, end):
+        if d.alive():
+            need(time.monotonic() < end, "%s drains for ever", d.name)
+            self.later(0.05, 0.1, self.drained, d, end)
+            return
+        code = d.stop()
+        need(code == 0, "%s ended with %d: %s", d.name, code,
+             "\n".join(d.lines()[-3:]))
+        self.up(d)
+
     def freeze(self, d):
         d.busy = True
         d.signal(signal.SIGSTOP)
@@ -220,6 +244,7 @@ class Faults:
     def put(self, d, copy, to, why):
         """While it is down. to: the position that it may go back to."""
         d.poller.hold()         # what it heard comes before what is said now
+        d.poller.position = None
         put_back(d, copy)
         self.world.record("back", who=d.name, to=to, why=why)
         d.poller.go()
@@ -262,6 +287,7 @@ class Faults:
              START_S, "%s decides" % d.name)
         if d.alive():
             d.come()
+            d.poller.position = None
             self.world.record("back", who=d.name, to=None, why="damaged")
             d.busy = False
         else:
@@ -373,9 +399,44 @@ class Faults:
         if not self.world.server.busy and self.writer.bad_file():
             self.count("bad-file", "server")
 
-    def new_session(self, d):
-        """On command, which is no fault but ends every resumption."""
-        self.world.record("command", who=d.name, what="session new")
-        answer = ask(d.socket, command="session-new")
+    def rename(self, d):
+        """A listed proxy gets another name: an entry comes, one goes."""
+        if "public-uri" not in d.settings:
+            return
+        self.down(d, signal.SIGTERM)
+        for up in d.settings["upstream"]:
+            name, _, n = up["name"].partition("-")
+            up["name"] = "%s-%d" % (name, int(n or 0) + 1)
+        self.count("renamed", d.name)
+        self.up(d)
+
+    # --- keys and sessions ---------------------------------------------------
+
+    def order(self, d, what):
+        """On command, which is no fault but changes what others rely on."""
+        self.world.record("command", who=d.name, what=what)
+        command = what.replace(" ", "-")
+        answer = ask(d.socket, command=command)
         if answer and "error" not in answer:
-            self.count("session-new", d.name)
+            self.count(command, d.name)
+
+    def new_session(self, d):
+        self.order(d, "session new")
+
+    def next_key(self, d):
+        self.order(d, "key next")
+        self.keys_changed = True
+
+    def retire_key(self, d):
+        self.order(d, "key retire")
+        self.keys_changed = True
+
+    def pin_keys(self):
+        """The operators of the proxies hear of it, sooner or later."""
+        server = self.world.server
+        if self.keys_changed and not server.busy:
+            answer = ask(server.socket, command="key-list")
+            if answer and "error" not in answer:
+                self.world.pin(k["key"] for k in answer["keys"]
+                               if k["role"] in ("current", "next"))
+                self.keys_changed = False

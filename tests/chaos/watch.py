@@ -48,6 +48,22 @@ def named(body):
         return ["", "unreadable"]
 
 
+def keys_of(body):
+    """{thumbprint: public key} that a directory lists."""
+    try:
+        doc = json.loads(body)["meta"]["redistribution"]
+        return {k["kid"]: k["x"] for k in doc["keys"]["keys"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def proxies_of(body):
+    try:
+        return set(json.loads(body)["meta"]["redistribution"]["proxies"])
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
 def position_of(body):
     try:
         doc = json.loads(body)
@@ -63,6 +79,8 @@ class Poller(threading.Thread):
         self.pause = pause
         self.position, self.at = None, 0.0  # and when it was asked
         self.heard = 0.0, 0.0   # when it was asked, and how far ahead its Date
+        self.listed = set()     # proxies, in its directory
+        self.came = self.went = 0
         self.last = {}          # path: what it answered
         self.etags = {}         # path: (ETag, digest, size, net)
         self.ends = threading.Event()
@@ -115,6 +133,11 @@ class Poller(threading.Thread):
             self.con = None
             self.ends.wait(0.05)
 
+    def list(self, names):
+        self.came += len(names - self.listed)
+        self.went += len(self.listed - names)
+        self.listed = names
+
     def take(self, rid, path, r, body, t0):
         t1 = self.record.now()
         h = {k.lower(): v for k, v in r.getheaders()}
@@ -131,6 +154,9 @@ class Poller(threading.Thread):
                 net = None
                 if rid.startswith("cost"):
                     net = named(body)
+                elif rid == ".directory":
+                    out["keys"] = keys_of(body)
+                    self.list(proxies_of(body))
                 self.etags[path] = (h.get("etag"), hashlib.sha256(
                     body).hexdigest(), len(body), net)
             _, out["sha"], out["size"], out["net"] = self.etags[path]

@@ -1,11 +1,15 @@
-"""One server, proxies in two levels below it, and the relays between them.
+"""A server, proxies in three levels below it, and the relays between them.
 
-	server -- relay -- milan -- relay -- rome
-	       -- relay -- turin
+	server -- milan -- rome -- vigo
+	       -- turin --------/
+	       -- bari
+	       -- (milan) -- oslo -- gent
+	       -------------/
 
-and, when the program knows them, bari (mode "pull", below the server) and oslo
-(two upstreams: milan, then the server). Each daemon has its state directory,
-its faulty disk and its clock to itself; as root each proxy has a network
+Each line is a relay. Bari polls; oslo and vigo have two upstreams, and prefer
+milan and rome; turin is listed in the directory, under an address that it may
+announce because it comes from there. Each daemon has its state directory, its
+faulty disk and its clocks to itself; as root each proxy but turin has a network
 namespace, with one line to the relays, which can be cut, and one to the
 pollers.
 """
@@ -22,7 +26,7 @@ from alto import need, wait
 
 import noise
 
-LIFETIME_S = 900        # of signatures; clocks jump over it
+LIFETIME_S = 60         # of signatures; clocks jump over it, keys wait for it
 SMALL = "size=24m,mode=0700"     # of which a journal takes 4 to 8
 
 
@@ -200,7 +204,7 @@ class World:
         self.hub = noise.Hub(told, "0.0.0.0" if self.namespaces
                              else "127.0.0.1")
         self.server, self.proxies, self.links = None, [], {}
-        self.key, self.mounted = None, []
+        self.pins, self.mounted = [], []
 
     def build_disk(self):
         """A library already built, or built here; without a compiler the
@@ -232,38 +236,36 @@ class World:
             self.mounted.append(path)
         return r.returncode == 0
 
-    def start(self, maps, **settings):
-        settings = dict({"heartbeat": 1, "signing": {"lifetime": LIFETIME_S},
-                         "history": {"count": 12}}, **settings)
-        self.server = alto.at_home(Server(self.top, maps.files(), **settings))
+    def start(self, maps, few=False):
+        self.server = alto.at_home(Server(
+            self.top, maps.files(), heartbeat=1, history={"count": 12},
+            signing={"key": os.path.join(self.top, "signing.pem"),
+                     "lifetime": LIFETIME_S}))
         self.server.hurtable(self)
         self.server.launch()
         status = ask(self.server.socket, command="status")
-        self.key, self.service = status["key"], status["service"]
+        self.pins, self.service = [status["key"]], status["service"]
         milan = self.proxy("milan", [self.server])
-        self.proxy("turin", [self.server])
-        self.proxy("rome", [milan])
-        if self.knows({"mode": "pull"}):
-            self.proxy("bari", [self.server], mode="pull")
-        if self.knows({}, {}):
-            self.proxy("oslo", [milan, self.server])
+        turin = self.proxy("turin", [self.server], listed=True)
+        rome = self.proxy("rome", [milan])
+        self.proxy("bari", [self.server], mode="pull")
+        oslo = self.proxy("oslo", [milan, self.server])
+        if not few:
+            self.proxy("vigo", [rome, turin])
+            self.proxy("gent", [oslo])
         for p in self.proxies:
             p.launch()
 
-    def knows(self, *upstreams):
-        """Does the program take such settings? --check says."""
-        probe = Proxy(self.top, "probe", {"upstream": [dict(
-            {"directory": "http://127.0.0.1:1/directory", "name": "probe"},
-            **u) for u in upstreams]})
-        alto.put(probe.conf, "".join("%s = %s;\n" % (k, alto.render(v))
-                                     for k, v in probe.settings.items()))
-        r = subprocess.run([alto.find_bin("alto-proxy"), "--config",
-                            probe.conf, "--check"], capture_output=True,
-                           check=False)
-        return r.returncode == 0
+    def pin(self, keys):
+        """What an operator does who has heard of them; a restart takes it."""
+        self.pins = list(keys)
+        for p in self.proxies:
+            for up in p.settings["upstream"]:
+                up["key"] = self.pins
 
-    def proxy(self, name, above, mode="push"):
-        lines = Lines(len(self.proxies) + 1, name) if self.namespaces else None
+    def proxy(self, name, above, mode="push", listed=False):
+        lines = Lines(len(self.proxies) + 1, name) \
+            if self.namespaces and not listed else None
         p = alto.at_home(Proxy(self.top, name, {}))
         p.hurtable(self, lines)
         if lines:
@@ -272,6 +274,9 @@ class World:
                     "listen"].replace("127.0.0.1", "0.0.0.0")
             p.set("push", {"anonymous": True, "public-uri":
                            "ws://%s/push" % p.listens("push")})
+        if listed:
+            p.set("public-uri", "http://%s/" % p.listens("http"))
+            p.set("push", {"public-uri": "ws://%s/push" % p.listens("push")})
         p.set("upstream", [self.upstream(p, up, mode, i)
                            for i, up in enumerate(above)])
         self.proxies.append(p)
@@ -279,7 +284,7 @@ class World:
 
     def upstream(self, p, up, mode, i):
         here = p.lines_to.up if p.lines_to else "127.0.0.1"
-        out = {"mode": mode, "name": p.name, "key": [self.key],
+        out = {"mode": mode, "name": p.name, "key": self.pins,
                "retry-max": 1}
         for kind in ("http", "push"):
             host, port = up.listens(kind).rsplit(":", 1)
