@@ -15,6 +15,7 @@ import time
 import urllib.request
 
 import alto
+import beside
 import relay
 from alto import need, wait
 
@@ -210,47 +211,45 @@ def loops(top):
     w.end()
 
 
-class Dies:
+def dies(top):
     """The origin is gone: stale, then expired, at every depth and in time."""
+    w = World(top, signing={"lifetime": LIFETIME_S})
+    a = w.proxy("a", w.server)
+    b = w.proxy("b", a, mode="pull")
+    c = w.proxy("c", b)
+    w.edit()
+    w.follow(a, b, c)
+    for p in w.proxies:
+        wait(lambda: p.status()["freshness"] == "fresh", None, "fresh")
+    w.server.kill9()
+    for p in w.proxies:
+        wait(lambda: p.status()["freshness"] == "stale", None, "stale")
+        code, headers, _ = p.get("/maps/cost-routing")
+        need(code == 200, "stale is served: %d", code)
+        need(headers["alto-status"].startswith("stale"), "%s", headers)
+        need(p.admin("/readyz")[0] == 200, "stale is ready")
+    expire(w.proxies)
+    w.server.start()
+    w.follow(*w.proxies)
+    same(w.server, *w.proxies)
+    w.end()
 
-    def __init__(self, top):
-        self.w = World(top, signing={"lifetime": LIFETIME_S})
-        w = self.w
-        a = w.proxy("a", w.server)
-        b = w.proxy("b", a, mode="pull")
-        c = w.proxy("c", b)
-        w.edit()
-        w.follow(a, b, c)
-        for p in w.proxies:
-            wait(lambda: p.status()["freshness"] == "fresh", None, "fresh")
-        w.server.kill9()
 
-    def middle(self):
-        for p in self.w.proxies:
-            wait(lambda: p.status()["freshness"] == "stale", None, "stale")
-            code, headers, _ = p.get("/maps/cost-routing")
-            need(code == 200, "stale is served: %d", code)
-            need(headers["alto-status"].startswith("stale"), "%s", headers)
-            need(p.admin("/readyz")[0] == 200, "stale is ready")
-
-    def end(self):
-        ends = max(p.status()["expires"] for p in self.w.proxies)
-        for p in self.w.proxies:
-            mine = p.status()["expires"]
-            if time.time() < mine - 1:
-                need(p.get("/directory")[0] == 200, "too early")
-        wait(lambda: time.time() > ends, LIFETIME_S + 10, "expiry", 0.1)
-        for p in self.w.proxies:
-            for path in ("/directory", "/maps/cost-routing", "/state"):
-                code, headers, _ = p.get(path)
-                need(code == 503, "%s at %s: %d", path, p.name, code)
-                need(int(headers["retry-after"]) > 0, "no Retry-After")
-            need(p.status()["freshness"] == "expired", "not expired")
-            need(p.admin("/readyz")[0] == 503, "ready")
-        self.w.server.start()
-        self.w.follow(*self.w.proxies)
-        same(self.w.server, *self.w.proxies)
-        self.w.end()
+def expire(proxies):
+    """Waits until what they hold ends; they serve until then, and not after."""
+    ends = max(p.status()["expires"] for p in proxies)
+    for p in proxies:
+        mine = p.status()["expires"]
+        if time.time() < mine - 1:
+            need(p.get("/directory")[0] == 200, "too early")
+    wait(lambda: time.time() > ends, LIFETIME_S + 10, "expiry", 0.1)
+    for p in proxies:
+        for path in ("/directory", "/maps/cost-routing", "/state"):
+            code, headers, _ = p.get(path)
+            need(code == 503, "%s at %s: %d", path, p.name, code)
+            need(int(headers["retry-after"]) > 0, "no Retry-After")
+        need(p.status()["freshness"] == "expired", "not expired")
+        need(p.admin("/readyz")[0] == 503, "ready")
 
 
 # --- several upstreams -------------------------------------------------------
@@ -448,7 +447,7 @@ def trust(top):
 
 
 STORIES = [
-    ("the origin dies: stale, then expired, at every depth", Dies),
+    ("the origin dies: stale, then expired, at every depth", dies),
     ("three levels, push and pull: the same bytes and signature", levels),
     ("those below are known at the origin", below),
     ("a loop is refused", loops),
@@ -466,25 +465,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    long = []
-    with alto.folder() as top:
-        for i, (name, story) in enumerate(STORIES):
-            if pattern not in name:
-                continue
-            place = os.path.join(top, str(i))
-            os.makedirs(place)
-            with tests(name + (" (begun)" if story is Dies else "")):
-                one = story(place)
-                if story is Dies:
-                    one.middle()
-                    long.append((name, one))
-        for name, one in long:
-            with tests(name):
-                one.end()
-    sys.exit(tests.end())
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(beside.tell(STORIES))

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 import alto
+import beside
 import relay
 from alto import need, wait
 
@@ -417,19 +418,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    with alto.folder() as top:
-        for i, (name, story) in enumerate(STORIES):
-            if pattern not in name:
-                continue
-            place = os.path.join(top, str(i))
-            os.makedirs(place)
-            with tests(name):
-                story(place)
-            alto.stop_all()
-    sys.exit(tests.end())
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(beside.tell(STORIES))
