@@ -3,8 +3,7 @@
 
   run_cascade.py [PATTERN]
 
-PATTERN: only the stories that it is found in. One story waits for a minute of
-real time; it is begun first and ended last.
+PATTERN: only the stories that it is found in.
 """
 import json
 import os
@@ -17,9 +16,10 @@ import urllib.request
 import alto
 import beside
 import relay
+import small
 from alto import need, wait
+from small import EXAMPLES, troubles
 
-EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
 LIFETIME_S = 60         # the shortest that signatures may live
 
 
@@ -52,47 +52,26 @@ class Proxy(alto.Proxy):
         return out
 
 
-class World:
+class World(small.World):
     def __init__(self, top, **settings):
-        self.top = top
-        self.files = []
+        files = []
         for rid, name in (("net", "network-map.json"),
                           ("cost-routing", "cost-map.json")):
             path = os.path.join(top, name)
             shutil.copy(os.path.join(EXAMPLES, name), path)
-            self.files.append((rid, path))
-        self.server = alto.at_home(alto.Server(
-            top, self.files, **dict({"heartbeat": 1}, **settings)))
-        self.server.start()
-        self.proxies = []
-        self.next = 1000
+            files.append((rid, path))
+        super().__init__(top, files, **settings)
 
     def proxy(self, name, *above, mode="push", start=True, **settings):
-        p = alto.at_home(Proxy(self.top, name, above, mode, **settings))
-        self.proxies.append(p)
-        if start:
-            p.start()
-        return p
+        return self.add(Proxy(self.top, name, above, mode, **settings), start)
 
-    def edit(self):
-        path = self.files[1][1]
-        with open(path, encoding="utf-8") as f:
-            doc = json.load(f)
-        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
-        self.next += 1
-        row[sorted(row)[0]] = self.next
-        alto.put(path, json.dumps(doc))
-        need(self.server.reload()["changed"], "an edit changed nothing")
-
-    def follow(self, *proxies):
-        alto.in_step(self.server, *proxies)
-
-    def end(self):
-        for d in [*reversed(self.proxies), self.server]:
-            ran = d.process is not None
-            code = d.stop()
-            need(not d.sanitizer(), "%s: %s", d.log, d.sanitizer())
-            need(code == 0 or not ran, "%s ended with %d", d.name, code)
+    def wired(self, behind, beside):
+        """(a relay, the proxy that polls through it, one at the server)"""
+        wire = relay.Http(self.server.url)
+        behind = self.proxy(behind, wire.url, mode="pull")
+        beside = self.proxy(beside, self.server)
+        self.follow(behind, beside)
+        return wire, behind, beside
 
 
 class Watch:
@@ -125,10 +104,6 @@ class Watch:
         self.thread.join()
         need(self.seen, "it saw nothing")
         need(not self.wrong, "a lower position: %s", self.wrong)
-
-
-def troubles(daemon):
-    return {t["topic"]: t["text"] for t in daemon.status()["troubles"]}
 
 
 SIGNED = ("alto-resource", "alto-state", "alto-proof", "signature-input",
@@ -301,10 +276,7 @@ def no_channel(top):
 def lower(top):
     """One that is merely lower is passed by: what is held is kept."""
     w = World(top)
-    wire = relay.Http(w.server.url)
-    two = w.proxy("two", wire.url, mode="pull")
-    one = w.proxy("one", w.server)
-    w.follow(one, two)
+    wire, two, one = w.wired("two", "one")
     p = w.proxy("p", one, two)
     w.follow(p)
     wire.instead["/state"] = (503, [], b"")
@@ -331,10 +303,7 @@ def lower(top):
 def stale(top):
     """The preferred one stands still: another one that does not is taken."""
     w = World(top)
-    wire = relay.Http(w.server.url)
-    one = w.proxy("one", wire.url, mode="pull")
-    two = w.proxy("two", w.server)
-    w.follow(one, two)
+    wire, one, two = w.wired("one", "two")
     p = w.proxy("p", one, two)
     w.follow(p)
     watch = Watch(p)
@@ -446,7 +415,7 @@ def trust(top):
     w.end()
 
 
-STORIES = [
+STORIES = [         # the first one waits for a minute of real time to pass
     ("the origin dies: stale, then expired, at every depth", dies),
     ("three levels, push and pull: the same bytes and signature", levels),
     ("those below are known at the origin", below),
