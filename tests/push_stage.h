@@ -1,6 +1,4 @@
-/* push_stage.h - subscribers of one daemon over real connections on one loop, for
- * the tests of push.
- */
+/* push_stage.h - subscribers of one daemon, over real connections on one loop. */
 #ifndef ALTOCAST_TESTS_PUSH_STAGE_H
 #define ALTOCAST_TESTS_PUSH_STAGE_H
 

@@ -1,6 +1,4 @@
-/* replies_stage.h - a random world that is served through real sockets, to be asked
- * for in its codings.
- */
+/* replies_stage.h - a random world that is served through real sockets. */
 #ifndef ALTOCAST_TESTS_REPLIES_STAGE_H
 #define ALTOCAST_TESTS_REPLIES_STAGE_H
 

@@ -1,6 +1,4 @@
-/* restore_stage.h - a world that is published into a real journal, for the tests of
- * restore.
- */
+/* restore_stage.h - a world that is published into a real journal. */
 #ifndef ALTOCAST_TESTS_RESTORE_STAGE_H
 #define ALTOCAST_TESTS_RESTORE_STAGE_H
 

@@ -1,6 +1,4 @@
-/* vectors.h - docs/test-vectors, which a second program made that shares no code
- * with this one.
- */
+/* vectors.h - docs/test-vectors, which a second program made. */
 #ifndef ALTOCAST_TESTS_VECTORS_H
 #define ALTOCAST_TESTS_VECTORS_H
 
@@ -17,7 +15,7 @@ extern struct digest *digest;
 extern json_t *canonical, *numbers, *trees, *states, *patches, *messages,
               *answers;
 
-/* A member that must be there: a text, a number, a list with something in it. */
+/* A member that must be there: a text, a number, a list that is not empty. */
 const char *str(const json_t *v, const char *name);
 uint64_t num(const json_t *v, const char *name);
 const json_t *list(const json_t *v, const char *name);
