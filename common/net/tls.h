@@ -39,6 +39,9 @@ struct tls_identity *tls_identity_ref(struct tls_identity *id);
 void tls_identity_unref(struct tls_identity *id);	/* NULL is fine */
 int64_t tls_identity_expires(const struct tls_identity *id);	/* Unix s */
 const char *tls_identity_print(const struct tls_identity *id);	/* own one's */
+/* The same certificates, and the same authorities of clients. NULL is one, too. */
+bool tls_identity_same(const struct tls_identity *a,
+                       const struct tls_identity *b);
 /* "CN=..., DNS:a, DNS:b": for status. */
 const char *tls_identity_subject(const struct tls_identity *id);
 
