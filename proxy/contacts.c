@@ -53,7 +53,12 @@ static enum rc check_certificate(const struct tls_trust *t, struct diag *d)
 	return rc;
 }
 
-enum rc contacts_reload(struct contacts *c, struct diag *d)
+static bool same_token(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+enum rc contacts_reload(struct contacts *c, bool *renewed, struct diag *d)
 {
 	char *fresh[SOURCES_MAX] = { NULL };
 	enum rc rc = RC_OK;
@@ -66,6 +71,7 @@ enum rc contacts_reload(struct contacts *c, struct diag *d)
 	for (size_t i = 0; i < c->n; i++) {
 		char *old = c->at[i].authorization;
 
+		*renewed |= rc == RC_OK && !same_token(old, fresh[i]);
 		if (rc == RC_OK)
 			c->at[i].authorization = fresh[i];
 		keyfile_token_free(rc == RC_OK ? old : fresh[i]);
@@ -109,6 +115,7 @@ enum rc contacts_new(const struct conf *conf, struct contacts **out,
                      struct diag *d)
 {
 	struct contacts *c = calloc(1, sizeof(*c));
+	bool renewed = false;
 	enum rc rc;
 
 	if (!c)
@@ -118,7 +125,7 @@ enum rc contacts_new(const struct conf *conf, struct contacts **out,
 	for (size_t i = 0; i < c->n; i++)
 		fill(conf, i, &c->at[i]);
 	fill_origin(c);
-	rc = contacts_reload(c, d);
+	rc = contacts_reload(c, &renewed, d);
 	if (rc == RC_OK)
 		*out = c;
 	else

@@ -30,8 +30,10 @@ struct contacts;
 MUST_CHECK enum rc contacts_new(const struct conf *c, struct contacts **out,
                                 struct diag *d);
 void contacts_free(struct contacts *c);			/* NULL is fine */
-/* All tokens again, or none; certificates must be usable too. */
-MUST_CHECK enum rc contacts_reload(struct contacts *c, struct diag *d);
+/* All tokens again, or none; certificates must be usable too. *renewed: there is a
+ * new one. */
+MUST_CHECK enum rc contacts_reload(struct contacts *c, bool *renewed,
+                                   struct diag *d);
 
 size_t contacts_count(const struct contacts *c);
 const struct contact *contacts_at(const struct contacts *c, size_t i);

@@ -410,6 +410,47 @@ def subscribers(top):
     w.end()
 
 
+@story("a reload says what was renewed, and what needs a restart")
+def reload_says(top):
+    file = secret(os.path.join(top, "t"), TOKENS[0])
+    w = World(top, subscribers=[{"name": "milan", "token-file": file},
+                                {"name": "rome"}])
+    s = w.server
+    p = w.proxy("milan", upstream={"token-file": file})
+    alto.in_step(s, p)
+
+    def says(daemon, renewed, restart=()):
+        told = daemon.ctl("reload")
+        need((told["renewed"], told["restart"]) ==
+             (list(renewed), list(restart)), "%s", told)
+        code, out, _ = daemon.call("reload")    # and now for people
+        need(code == 0 and "renewed" not in out, "twice: %s", out)
+        for name in restart:
+            need("restart" in out and name in out, "%s", out)
+        return out
+
+    says(s, [])
+    need("nothing new" in says(p, []), "the proxy finds something")
+    w.ca.issue("server")
+    says(s, ["http.tls", "push.tls"])
+    secret(file, TOKENS[1])
+    code, out, _ = s.call("reload")
+    need(code == 0 and "renewed: subscribers\n" in out, "%d %s", code, out)
+    need(any("renewed: subscribers; subscribers-listed=2 with-proof=1 " in l
+             for l in s.lines()), "the log: %s", s.lines()[-3:])
+    says(p, ["upstream"])
+    alto.in_step(s, p)
+    for daemon in (s, p):
+        with open(daemon.conf, encoding="utf-8") as f:
+            alto.put(daemon.conf, f.read().replace(
+                "state = ", "history: { count = 77; }; state = "))
+        says(daemon, [], ["history.count"])
+    secret(file, "short")
+    code, out, _ = s.call("reload", "--json")
+    need(code == 1 and "renewed" not in json.loads(out), "%d %s", code, out)
+    w.end()
+
+
 @story("a browser's page is no subscriber")
 def browser(top):
     w = World(top)

@@ -130,7 +130,8 @@ bool sub_polling(const struct sub *s);
 /* The same for a state that the operator wants to be believed, from the origin
  * itself over verified TLS: a lower position or another root at the same one is
  * taken, if its `created` is later than that of what is held (else RC_ERULE, d says
- * so; RC_ETIME; RC_EAGAIN: a connection is open). A key that nobody knows is taken
+ * so; RC_EEXIST: it is what is held, and nothing begins; RC_ETIME; RC_EAGAIN: a
+ * connection is open). A key that nobody knows is taken
  * too, if the IRD of that state lists it and no other is pinned. It holds for this
  * very state and this round: what SUB_POLL brings goes to sub_trust() again. With
  * another root at the position held, SUB_PUBLISH is a jump, though the position
