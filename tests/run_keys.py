@@ -351,6 +351,11 @@ def dated_ahead(top, _):
     wait(lambda: milan.counts()["reopened"].get("lower", 0) > 0, None, "lower")
     need(milan.position()[0] == later, "it went down")
     need("stolen" in troubles(w.server), "%s", troubles(w.server))
+    told = troubles(w.server)
+    need("milan" in told["foreign"] and later in told["foreign"], "%s", told)
+    need(w.server.status()["counters"]["foreign_states"] > 0, "not counted")
+    need(any("push: subscriber milan holds" in l for l in w.server.lines()),
+         "not logged")
     w.server.stop()
     w.server.start()
     need("stolen" in troubles(w.server), "%s", troubles(w.server))
