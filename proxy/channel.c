@@ -29,6 +29,8 @@ void channel_switched(struct applier *a, const char *why)
 		sub_closed(a->sub);
 	a->channel.misses = 0;
 	a->channel.chance = CHANCE_NONE;
+	a->channel.led = false;
+	a->behind_ms = a->allowed_ms = 0;
 	a->poll.due_ms = sources_due(a->sources);
 	a->poll.uri[0] = '\0';
 }

@@ -9,7 +9,6 @@
 #include "common/wire/json.h"
 
 #define TIMEOUT_MS	20000
-#define RATE		(64u << 10)	/* bytes a second, at least */
 #define SLACK		(1u << 20)	/* bytes; all of a state document */
 
 /* Pull thread. An outcome that gets lost would be waited for in vain, so the writer
@@ -39,7 +38,7 @@ static void bound(const struct fetch *f, struct pull_request *rq)
 
 	rq->max_body = most < f->who->body_max ? (size_t)most :
 	               f->who->body_max;
-	rq->timeout_ms = TIMEOUT_MS + (unsigned)(rq->max_body / RATE) * 1000;
+	rq->timeout_ms = TIMEOUT_MS + (unsigned)(rq->max_body / FETCH_RATE) * 1000;
 }
 
 enum rc fetch_start(struct applier *a, const struct fetch *f,
