@@ -4,21 +4,48 @@
 
 #include "common/core/resource.h"
 #include "common/core/vtag.h"
+#include "common/service/options.h"
+#include "common/sys/file.h"
 #include "server/mapset.h"
 #include "server/source.h"
 
+static bool is_first(const struct mapset *s, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (s->maps[k].id && strcmp(s->maps[k].id, s->maps[i].id) == 0)
+			return false;
+	return true;
+}
+
+/* Is there a file at all? If not, that is said at the setting. */
+static bool has_file(const struct mapset *s, size_t i, struct buf *errors)
+{
+	const char *file = s->maps[i].file;
+	struct file_stamp stamp;
+	struct diag d = { .line = 0 };
+
+	if (!file)
+		return false;
+	if (file_stamp_get(file, &stamp, &d) == RC_OK)
+		return true;
+	options_blame_file(s->conf, errors, "maps", (long)i, "file", &d);
+	return false;
+}
+
 /* Without its settings a map cannot be read; true: all can. */
-static bool leave_out(struct mapset *s)
+static bool leave_out(struct mapset *s, struct buf *errors)
 {
 	bool all = true;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct map_entry *m = &s->maps[i];
+		bool id = m->id && resource_id_ok(m->id, strlen(m->id));
 
-		if (m->id && m->file && resource_id_ok(m->id, strlen(m->id)))
+		if (has_file(s, i, errors) && id && is_first(s, i))
 			continue;
-		m->id = "";
 		m->file = NULL;
+		if (!m->id)
+			m->id = "";
 		all = false;
 	}
 	return all;
@@ -54,7 +81,7 @@ void server_check(const struct conf *c, struct buf *errors,
 	rc = mapset_new(c, &s);
 	if (rc == RC_OK) {
 		size_t before = errors->len;
-		bool all = leave_out(s);
+		bool all = leave_out(s, errors);
 
 		rc = source_read(s, NULL, false, errors, warnings);
 		if (rc == RC_OK && all)
