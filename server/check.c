@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/core/costmap.h"
 #include "common/core/resource.h"
 #include "common/core/vtag.h"
 #include "common/service/options.h"
@@ -51,12 +52,36 @@ static bool leave_out(struct mapset *s, struct buf *errors)
 	return all;
 }
 
+static const struct costmeta *meta_of(const struct mapset *s, size_t i)
+{
+	const struct costmap *cost = resource_cost(s->maps[i].next);
+
+	return cost ? costmap_meta(cost) : NULL;
+}
+
 static bool has_cost(const struct mapset *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (resource_kind(s->maps[i].next) == RESOURCE_COSTMAP)
+		if (meta_of(s, i))
 			return true;
 	return false;
+}
+
+/* No directory can offer the ranks of a map beside another map's (ird_json.h). */
+static void check_ranks(const struct mapset *s, size_t i, struct buf *errors)
+{
+	const struct costmeta *a = meta_of(s, i), *b;
+
+	for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
+		b = meta_of(s, k);
+		if (b && strcmp(b->mode, "ordinal") == 0 &&
+		    strcmp(a->metric, b->metric) == 0 &&
+		    strcmp(a->net.id, b->net.id) == 0)
+			conf_blame(s->conf, errors, "maps", (long)i, "ordinal",
+			           "\"%s\" (%s) gives these ranks already: take "
+			           "it out, or say ordinal = false",
+			           s->maps[k].id, s->maps[k].file);
+	}
 }
 
 static void check_whole(const struct mapset *s, struct buf *errors,
@@ -68,6 +93,8 @@ static void check_whole(const struct mapset *s, struct buf *errors,
 	if (!has_cost(s))
 		conf_blame(s->conf, warnings, "", -1, "maps", "no cost map "
 		           "among the maps: RFC 7285 wants one (s9.2.2)");
+	for (size_t i = 0; i < s->n; i++)
+		check_ranks(s, i, errors);
 }
 
 void server_check(const struct conf *c, struct buf *errors,

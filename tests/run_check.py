@@ -89,6 +89,7 @@ def change(settings, path, value):
         settings = settings[int(step) if isinstance(settings, list) else step]
     if isinstance(settings, list):
         last = int(last)
+        settings.extend([None] * (last + 1 - len(settings)))
     if value is None:
         del settings[last]
     else:
@@ -136,6 +137,11 @@ def maps(top):
         doc = json.load(f)
     doc["meta"]["dependent-vtags"][0]["tag"] = "of-yesterday"
     alto.put(os.path.join(top, "old.json"), json.dumps(doc))
+    del doc["meta"]["dependent-vtags"][0]["tag"]
+    doc["meta"]["cost-type"]["cost-mode"] = "ordinal"
+    doc["cost-map"] = {}
+    doc["meta"].pop("vtag", None)
+    alto.put(os.path.join(top, "ranks.json"), json.dumps(doc))
     run_table(b, "alto-server", b.server, [
         ({"maps.0.file": "gone.json"}, "refuses",
          at("maps[0].file", r"gone\.json: .*[Nn]o such file")),
@@ -151,6 +157,11 @@ def maps(top):
          r"cost-map\.json: .*\"net\", which is not configured"),
         ({"maps.1.default": True}, "refuses",
          at("maps[1].default", "is no network map")),
+        ({"maps.1.ordinal": True, "maps.2":
+          {"id": "ranks", "file": "ranks.json"}}, "refuses",
+         at("maps[1].ordinal", "\"ranks\" .* gives these ranks already")),
+        ({"maps": [{"id": "ranks", "file": "ranks.json"}]}, "refuses",
+         r"ranks\.json: .*\"net\", which is not configured"),
         ({"maps.0": None}, "refuses",
          r"cost-map\.json: .*\"net\", which is not configured"),
         ({"maps.1": None}, "warns", at("maps", "no cost map")),
