@@ -164,7 +164,7 @@ static void check_tls_use(const struct conf *c, long i, struct buf *errors)
 	const char *push = text_of(c, i, "push");
 	const char *origin = conf_get_str(c, "origin");
 
-	if (!dir || strncmp(dir, "https", 5) == 0 ||
+	if (!dir || strncmp(dir, "http://", 7) != 0 ||
 	    (push && strncmp(push, "wss", 3) == 0))
 		return;
 	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {

@@ -2,34 +2,86 @@
 
 #include <string.h>
 
+#include "common/core/costmap.h"
 #include "common/core/resource.h"
 #include "common/core/vtag.h"
+#include "common/service/options.h"
+#include "common/sys/file.h"
 #include "server/mapset.h"
 #include "server/source.h"
 
+static bool is_first(const struct mapset *s, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (s->maps[k].id && strcmp(s->maps[k].id, s->maps[i].id) == 0)
+			return false;
+	return true;
+}
+
+/* Is there a file at all? If not, that is said at the setting. */
+static bool has_file(const struct mapset *s, size_t i, struct buf *errors)
+{
+	const char *file = s->maps[i].file;
+	struct file_stamp stamp;
+	struct diag d = { .line = 0 };
+
+	if (!file)
+		return false;
+	if (file_stamp_get(file, &stamp, &d) == RC_OK)
+		return true;
+	options_blame_file(s->conf, errors, "maps", (long)i, "file", &d);
+	return false;
+}
+
 /* Without its settings a map cannot be read; true: all can. */
-static bool leave_out(struct mapset *s)
+static bool leave_out(struct mapset *s, struct buf *errors)
 {
 	bool all = true;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct map_entry *m = &s->maps[i];
+		bool id = m->id && resource_id_ok(m->id, strlen(m->id));
 
-		if (m->id && m->file && resource_id_ok(m->id, strlen(m->id)))
+		if (has_file(s, i, errors) && id && is_first(s, i))
 			continue;
-		m->id = "";
 		m->file = NULL;
+		if (!m->id)
+			m->id = "";
 		all = false;
 	}
 	return all;
 }
 
+static const struct costmeta *meta_of(const struct mapset *s, size_t i)
+{
+	const struct costmap *cost = resource_cost(s->maps[i].next);
+
+	return cost ? costmap_meta(cost) : NULL;
+}
+
 static bool has_cost(const struct mapset *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (resource_kind(s->maps[i].next) == RESOURCE_COSTMAP)
+		if (meta_of(s, i))
 			return true;
 	return false;
+}
+
+/* No directory can offer the ranks of a map beside another map's (ird_json.h). */
+static void check_ranks(const struct mapset *s, size_t i, struct buf *errors)
+{
+	const struct costmeta *a = meta_of(s, i), *b;
+
+	for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
+		b = meta_of(s, k);
+		if (b && strcmp(b->mode, "ordinal") == 0 &&
+		    strcmp(a->metric, b->metric) == 0 &&
+		    strcmp(a->net.id, b->net.id) == 0)
+			conf_blame(s->conf, errors, "maps", (long)i, "ordinal",
+			           "\"%s\" (%s) gives these ranks already: take "
+			           "it out, or say ordinal = false",
+			           s->maps[k].id, s->maps[k].file);
+	}
 }
 
 static void check_whole(const struct mapset *s, struct buf *errors,
@@ -41,6 +93,8 @@ static void check_whole(const struct mapset *s, struct buf *errors,
 	if (!has_cost(s))
 		conf_blame(s->conf, warnings, "", -1, "maps", "no cost map "
 		           "among the maps: RFC 7285 wants one (s9.2.2)");
+	for (size_t i = 0; i < s->n; i++)
+		check_ranks(s, i, errors);
 }
 
 void server_check(const struct conf *c, struct buf *errors,
@@ -54,7 +108,7 @@ void server_check(const struct conf *c, struct buf *errors,
 	rc = mapset_new(c, &s);
 	if (rc == RC_OK) {
 		size_t before = errors->len;
-		bool all = leave_out(s);
+		bool all = leave_out(s, errors);
 
 		rc = source_read(s, NULL, false, errors, warnings);
 		if (rc == RC_OK && all)

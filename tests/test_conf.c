@@ -466,6 +466,64 @@ static void the_sample_lacks_only_what_is_required(void)
 	buf_free(&sample);
 }
 
+static const char *file_of(const char *text)
+{
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, text, strlen(text), 0600,
+					   NULL), RC_OK);
+	return path;
+}
+
+static void look(const struct conf *c, void *arg)
+{
+	struct buf *seen = arg;
+
+	buf_printf(seen, "%s %lld;", conf_get_str(c, "state"),
+		   (long long)conf_get_int(c, "http.connections"));
+}
+
+static void a_check_looks_closer_also_where_values_are_wrong(void)
+{
+	static const struct { const char *text, *seen; enum rc rc; } cases[] = {
+		{ HEAD "http: { connections = 99; };", " 99;", RC_OK },
+		{ HEAD "http: { connections = true; };", " 1000;", RC_ERULE },
+		{ HEAD "http: { connections = ", "", RC_ESYNTAX },
+		{ HEAD "@include \"other\"\n", "", RC_ERULE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf errors = BUF_INIT(10000), seen = BUF_INIT(1000);
+
+		CU_ASSERT_EQUAL(conf_check(&table, file_of(cases[i].text),
+					   look, &seen, &errors), cases[i].rc);
+		CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&seen), cases[i].seen));
+		CU_ASSERT_EQUAL(seen.len == 0, !*cases[i].seen);
+		CU_ASSERT_EQUAL(errors.len == 0, cases[i].rc == RC_OK);
+		buf_free(&errors);
+		buf_free(&seen);
+	}
+}
+
+static void adds(const struct conf *c, void *arg)
+{
+	conf_blame(c, arg, "", -1, "state", "is on the moon");
+}
+
+static void what_a_closer_look_finds_is_an_error(void)
+{
+	struct buf errors = BUF_INIT(10000);
+
+	CU_ASSERT_EQUAL(conf_check(&table, file_of(HEAD), adds, &errors,
+				   &errors), RC_ERULE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&errors), "state: is on the"));
+	buf_free(&errors);
+}
+
+static void the_placeholder_of_a_sample_is_no_value(void)
+{
+	one_bad("http: { tls: { certificate = \"...\"; }; };",
+		"http.tls.certificate: still to be filled in");
+}
+
 static void the_same_file_is_read_again(void)
 {
 	struct buf errors = BUF_INIT(1000);
@@ -532,6 +590,12 @@ int main(void)
 		  a_file_below_a_directory_is_found },
 		{ "the sample lacks only what is required",
 		  the_sample_lacks_only_what_is_required },
+		{ "a check looks closer also where values are wrong",
+		  a_check_looks_closer_also_where_values_are_wrong },
+		{ "what a closer look finds is an error",
+		  what_a_closer_look_finds_is_an_error },
+		{ "the placeholder of a sample is no value",
+		  the_placeholder_of_a_sample_is_no_value },
 		{ "the same file is read again", the_same_file_is_read_again },
 		{ "the manual names every setting",
 		  the_manual_names_every_setting },

@@ -16,6 +16,7 @@
 #include "common/sys/file.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
+#include "common/wire/ird_json.h"
 
 #define PUSH_PATH "/push"	/* where subscribers are served */
 #define ORIGIN_MAX 512		/* a longer one is cut where it is shown */
@@ -156,6 +157,9 @@ static void check_paths(const struct conf *c, struct buf *errors)
 	if (uri && strncmp(uri, "ws://", 5) && strncmp(uri, "wss://", 6))
 		conf_blame(c, errors, "", -1, "push.public-uri",
 		           "\"%s\" is not a ws:// or wss:// URI", uri);
+	if (uri && strlen(uri) > IRD_URI_MAX)
+		conf_blame(c, errors, "", -1, "push.public-uri",
+		           "longer than %d bytes", IRD_URI_MAX);
 }
 
 /* scheme://host[:port] as a browser writes it: lower case, nothing after. */

@@ -231,7 +231,9 @@ static void put_manual_range(struct buf *dst, const struct conf_key *key)
 
 	if (key->min == 0 && key->max == 0)
 		return;
-	if (key->max == INT64_MAX)
+	if (key->min == key->max)
+		buf_printf(dst, " %" PRId64 "%s.", key->min, of);
+	else if (key->max == INT64_MAX)
 		buf_printf(dst, " At least %" PRId64 "%s.", key->min, of);
 	else
 		buf_printf(dst, " %" PRId64 " to %" PRId64 "%s.", key->min,
