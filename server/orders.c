@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/service/member.h"
 #include "common/sys/clock.h"
@@ -20,13 +19,11 @@ struct when {
 static struct when when_of(int64_t at)
 {
 	int64_t left = at - clock_wall_s(), minutes = (left + 59) / 60;
-	time_t t = (time_t)at;
 	struct when w;
-	struct tm tm;
 	size_t n;
 
-	gmtime_r(&t, &tm);
-	n = strftime(w.s, sizeof(w.s), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	snprintf(w.s, sizeof(w.s), "%s", enc_utc(at).s);
+	n = strlen(w.s);
 	if (left > 7200)
 		snprintf(w.s + n, sizeof(w.s) - n, ", in %lldh %lldm",
 		         (long long)(minutes / 60), (long long)(minutes % 60));
@@ -177,8 +174,8 @@ static void key_next(struct origin *o, struct ctlsock_req *req)
 		return;
 	}
 	k = keyring_next_note(o->ring);
-	log_info("key", "next thumbprint=%s from=%lld", k->key.id,
-	         (long long)k->from);
+	log_info("key", "next thumbprint=%s from=%s", k->key.id,
+	         enc_utc(k->from).s);
 	buf_puts(&b, "{\"changed\":true");
 	member_str(&b, "key", k->key.id);
 	member_int(&b, "from", k->from);

@@ -1,6 +1,8 @@
 #include "common/base/enc.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const char hex_digits[] = "0123456789abcdef";
 static const char alphabet[] =
@@ -215,4 +217,16 @@ uint64_t enc_uuid7_ms(const char *s)
 		if (!uuid_dash(i))
 			ms = ms << 4 | (uint64_t)hex_value(s[i]);
 	return ms;
+}
+
+struct utc enc_utc(int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	struct utc u;
+	struct tm tm;
+
+	if (seconds < 0 || seconds > 253402300799 || !gmtime_r(&t, &tm) ||
+	    strftime(u.s, sizeof(u.s), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(u.s, sizeof(u.s), "%lld", (long long)seconds);
+	return u;
 }
