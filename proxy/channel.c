@@ -130,7 +130,8 @@ static void found(struct applier *a, const struct httpc_answer *w)
 		const char *why = plain ? PLAIN : d.text[0] ? d.text :
 			"the directory names no push URI";
 
-		log_warn("upstream", "discover: %s", why);
+		log_warn("upstream", "discover upstream=%s: %s", show_at(a),
+		         why);
 		channel_failed(a, plain ? SOURCE_PLAIN : SOURCE_BAD, why, 0);
 	}
 	ird_free(ird);
@@ -147,7 +148,7 @@ void channel_found(struct applier *a, const struct pull_result *r)
 		return;
 	}
 	fetch_why(r, why);
-	log_warn("upstream", "discover: %s", why);
+	log_warn("upstream", "discover upstream=%s: %s", show_at(a), why);
 	channel_failed(a, SOURCE_DOWN, why, 0);
 }
 
@@ -191,7 +192,7 @@ static void on_closed(struct applier *a, const char *why)
 {
 	bool open = a->channel.phase == CHANNEL_OPEN;
 
-	log_info("upstream", "closed %s", why);
+	show_closed(a, why);
 	if (open)
 		sub_lost(a->sub, strncmp(why, TOO_BIG, 4) == 0 ?
 		         SUB_OVERFLOW : SUB_CLOSED);
@@ -225,8 +226,8 @@ static uint64_t tick_open(struct applier *a, uint64_t now)
 	if (sub_expects(a->sub) && most > FIRST_WORDS_MS)
 		most = FIRST_WORDS_MS;
 	if (now - ch->heard_ms > most) {
-		log_warn("upstream", "silent for %llu s",
-		         (unsigned long long)(now - ch->heard_ms) / 1000);
+		log_warn("upstream", "upstream=%s silent for %llu s",
+		         show_at(a), (unsigned long long)(now - ch->heard_ms) / 1000);
 		sub_lost(a->sub, SUB_SILENT);
 		channel_close(a, CLOSE_SILENT, close_text(CLOSE_SILENT));
 		channel_failed(a, SOURCE_DOWN, "silent", 0);

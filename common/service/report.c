@@ -316,6 +316,8 @@ static void put_upstream(const struct status_upstream *u, struct buf *b)
 	member_str(b, "phase", u->phase);
 	member_int(b, "since", u->since);
 	member_some(b, "trouble", u->trouble);
+	if (u->trouble[0])
+		member_int(b, "trouble-since", u->trouble_since);
 	member_count(b, "updates", u->counts.updates);
 	member_count(b, "refused", u->counts.refused);
 	member_count(b, "heartbeats", u->counts.heartbeats);

@@ -58,7 +58,8 @@ struct status_upstream {
 	char push[IRD_URI_MAX + 1];	/* "" until known */
 	char mode[8];			/* "push", "pull" */
 	char phase[16];			/* sub_phase(), or "discovering" */
-	char trouble[256];		/* why it is not current; "" */
+	char trouble[256];		/* why it is not current, or was left; "" */
+	int64_t trouble_since;		/* of that, wall clock */
 	int64_t since;			/* wall clock of the last change of phase */
 	struct sub_counts counts;
 	bool plain;			/* it signs nothing, as was configured */
