@@ -263,6 +263,25 @@ static void print_unlisted(const json_t *a)
 	table_print(&t);
 }
 
+static void print_pollers(const json_t *a)
+{
+	const json_t *list = json_object_get(a, "pollers"), *x;
+	struct table t;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	puts("\nasked for the state within 5 minutes");
+	TABLE(&t, "ADDRESS", "PROGRAM", ">LAST", ">ASKED");
+	json_array_foreach(list, i, x) {
+		table_cell(&t, text_of(x, "address"));
+		table_cell(&t, text_of(x, "program"));
+		table_cell(&t, since(int_of(x, "last")).s);
+		table_number(&t, int_of(x, "polls"));
+	}
+	table_print(&t);
+}
+
 static void cell_reopened(struct table *t, const json_t *u)
 {
 	json_t *all = json_object_get(u, "reopened"), *n;
@@ -342,5 +361,6 @@ void ctl_status(const json_t *a)
 	print_upstreams(a);
 	print_subscribers(a);
 	print_unlisted(a);
+	print_pollers(a);
 	print_troubles(a);
 }

@@ -246,8 +246,35 @@ def aging(top):
     server.stop()
 
 
+# --- proxies that poll -------------------------------------------------------
+
+def polling(top):
+    site = Site(top, "site")
+    server = site.server
+    far = alto.Proxy(top, server, "far", upstream={"mode": "pull"}).start()
+    alto.in_step(server, far)
+    with test("a proxy that polls is seen by its address and program", server,
+              far):
+        alto.wait(lambda: server.status()["pollers"], what="it is seen")
+        before = server.status()
+        p = before["pollers"]
+        alto.need([x["address"] for x in p] == ["127.0.0.1"] and
+                  p[0]["program"].startswith("altocast/") and
+                  abs(p[0]["last"] - time.time()) < 60, "%s", p)
+        alto.wait(lambda: server.status()["pollers"][0]["polls"] >
+                  p[0]["polls"], what="it asks again")
+        alto.need(metric(server, "alto_state_requests_total") >
+                  before["counters"]["state_requests"] > 0, "not counted")
+        out = server.call("status")[1]
+        alto.need(re.search(r"asked for the state within 5 minutes\n"
+                            r"\s*ADDRESS.*\n\s*127\.0\.0\.1 +altocast/", out),
+                  "%s", out)
+    far.stop()
+    server.stop()
+
+
 def main():
-    for story in (loud, unlisted, refused, aging):
+    for story in (loud, unlisted, refused, aging, polling):
         if selected(story.__name__):
             with alto.folder() as top:
                 story(top)

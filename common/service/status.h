@@ -34,6 +34,7 @@
 	X(missing, "Questions upstream for what clients want and is not held") \
 	X(http_requests, "Requests on the client listener") \
 	X(http_not_modified, "Of these, answered with 304") \
+	X(state_requests, "Of these, for the state document: polls") \
 	X(http_errors, "Of these, answered with 4xx or 5xx") \
 	X(http_bytes, "Body bytes queued on the client listener") \
 	X(computed, "Requests to services that compute their answers") \
