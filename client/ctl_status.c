@@ -263,6 +263,25 @@ static void print_unlisted(const json_t *a)
 	table_print(&t);
 }
 
+static void print_pollers(const json_t *a)
+{
+	const json_t *list = json_object_get(a, "pollers"), *x;
+	struct table t;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	puts("\nasked for the state within 5 minutes");
+	TABLE(&t, "ADDRESS", "PROGRAM", ">LAST", ">ASKED");
+	json_array_foreach(list, i, x) {
+		table_cell(&t, text_of(x, "address"));
+		table_cell(&t, text_of(x, "program"));
+		table_cell(&t, since(int_of(x, "last")).s);
+		table_number(&t, int_of(x, "polls"));
+	}
+	table_print(&t);
+}
+
 static void cell_reopened(struct table *t, const json_t *u)
 {
 	json_t *all = json_object_get(u, "reopened"), *n;
@@ -280,6 +299,15 @@ static void cell_reopened(struct table *t, const json_t *u)
 		len += (size_t)more;
 	}
 	table_cell(t, text);
+}
+
+static void print_trouble(const char *of, int64_t begun, const char *text)
+{
+	printf("  ");
+	ctl_print(stdout, of);
+	printf(", for %s: ", since(begun).s);
+	ctl_print(stdout, text);
+	putchar('\n');
 }
 
 static void print_upstreams(const json_t *a)
@@ -306,7 +334,10 @@ static void print_upstreams(const json_t *a)
 	}
 	table_print(&t);
 	json_array_foreach(list, i, u)
-		line("trouble", text_of(u, "trouble"));
+		if (text_of(u, "trouble")[0])
+			print_trouble(text_of(u, "directory"),
+			              int_of(u, "trouble-since"),
+			              text_of(u, "trouble"));
 }
 
 static void print_troubles(const json_t *a)
@@ -317,13 +348,9 @@ static void print_troubles(const json_t *a)
 	if (json_array_size(list) == 0)
 		return;
 	puts("\ntrouble");
-	json_array_foreach(list, i, x) {
-		printf("  ");
-		ctl_print(stdout, text_of(x, "topic"));
-		printf(", for %s: ", since(int_of(x, "since")).s);
-		ctl_print(stdout, text_of(x, "text"));
-		putchar('\n');
-	}
+	json_array_foreach(list, i, x)
+		print_trouble(text_of(x, "topic"), int_of(x, "since"),
+		              text_of(x, "text"));
 }
 
 void ctl_status(const json_t *a)
@@ -334,5 +361,6 @@ void ctl_status(const json_t *a)
 	print_upstreams(a);
 	print_subscribers(a);
 	print_unlisted(a);
+	print_pollers(a);
 	print_troubles(a);
 }

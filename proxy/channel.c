@@ -119,7 +119,7 @@ static void begin(struct applier *a)
 
 static void found_none(struct applier *a, enum source_fault f, const char *why)
 {
-	log_warn("upstream", "discover: %s", why);
+	log_warn("upstream", "discover upstream=%s: %s", show_at(a), why);
 	channel_failed(a, f, why, 0);
 }
 
@@ -171,7 +171,7 @@ void channel_found(struct applier *a, const struct pull_result *r)
 		return;
 	}
 	fetch_why(r, why);
-	log_warn("upstream", "discover: %s", why);
+	log_warn("upstream", "discover upstream=%s: %s", show_at(a), why);
 	channel_failed(a, SOURCE_DOWN, why, 0);
 }
 
@@ -215,7 +215,7 @@ static void on_closed(struct applier *a, const char *why)
 {
 	bool open = a->channel.phase == CHANNEL_OPEN;
 
-	log_info("upstream", "closed %s", why);
+	show_closed(a, why);
 	if (open)
 		sub_lost(a->sub, strncmp(why, TOO_BIG, 4) == 0 ?
 		         SUB_OVERFLOW : SUB_CLOSED);
@@ -249,8 +249,8 @@ static uint64_t tick_open(struct applier *a, uint64_t now)
 	if (sub_expects(a->sub) && most > FIRST_WORDS_MS)
 		most = FIRST_WORDS_MS;
 	if (now - ch->heard_ms > most) {
-		log_warn("upstream", "silent for %llu s",
-		         (unsigned long long)(now - ch->heard_ms) / 1000);
+		log_warn("upstream", "upstream=%s silent for %llu s",
+		         show_at(a), (unsigned long long)(now - ch->heard_ms) / 1000);
 		sub_lost(a->sub, SUB_SILENT);
 		channel_close(a, CLOSE_SILENT, close_text(CLOSE_SILENT));
 		channel_failed(a, SOURCE_DOWN, "silent", 0);

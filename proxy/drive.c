@@ -71,8 +71,7 @@ static void end_round(struct applier *a, const struct sub_act *act,
 	};
 
 	if (act->reason == SUB_ROUNDS)
-		status_trouble(a->house->status, "rounds", NEEDS_PUSH,
-		               clock_wall_s());
+		show_trouble(a, "rounds", NEEDS_PUSH);
 	sub_closed(a->sub);
 	poll_over(a, &e);
 }
@@ -83,12 +82,10 @@ static void reopen(struct applier *a, const struct sub_act *act)
 
 	snprintf(why, sizeof(why), "%s: %s", sub_reason_text(act->reason),
 	         act->why);
-	log_warn("upstream", "reopen reason=%s %s",
+	log_warn("upstream", "reopen upstream=%s reason=%s %s", show_at(a),
 	         sub_reason_text(act->reason), act->why);
 	if (act->reason == SUB_FORK || act->reason == SUB_CLOCK)
-		status_trouble(a->house->status,
-		               sub_reason_text(act->reason), act->why,
-		               clock_wall_s());
+		show_trouble(a, sub_reason_text(act->reason), act->why);
 	if (a->poll.round) {
 		end_round(a, act, why);
 	} else {
@@ -136,7 +133,8 @@ static void give_up(struct applier *a, enum rc rc)
 {
 	bool round = a->poll.round;
 
-	log_error("upstream", "given up for now: %s", rc_text(rc));
+	log_error("upstream", "upstream=%s given up for now: %s", show_at(a),
+	          rc_text(rc));
 	sub_lost(a->sub, SUB_CLOSED);
 	channel_close(a, CLOSE_RESYNC, rc_text(rc));
 	if (round)

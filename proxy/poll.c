@@ -189,7 +189,7 @@ void poll_over(struct applier *a, const struct poll_end *e)
 
 static void failed(struct applier *a, enum source_fault f, const char *why)
 {
-	log_warn("poll", "%s", why);
+	log_warn("poll", "upstream=%s %s", show_at(a), why);
 	poll_over(a, &(struct poll_end){ .failed = true, .fault = f,
 		.why = why });
 }
@@ -275,7 +275,7 @@ static void no_answer(struct applier *a, const struct pull_result *r)
 		a->poll.uri[0] = '\0';
 	a->channel.chance = CHANCE_NONE;
 	fetch_why(r, why);
-	log_warn("poll", "%s", why);
+	log_warn("poll", "upstream=%s %s", show_at(a), why);
 	poll_over(a, &(struct poll_end){ .failed = true,
 		.fault = SOURCE_DOWN, .why = why,
 		.retry_after = later ? (unsigned)strtoul(later, NULL, 10) : 0 });
@@ -356,6 +356,7 @@ void probe_answer(struct applier *a, const struct pull_result *r)
 	well = r->rc == RC_OK && is_well(a, &r->answer);
 	if (r->rc == RC_OK)
 		show_date(a, a->probed, &r->answer);
+	show_probed(a, a->probed, well);
 	if (!sources_probed(a->sources, a->probed, well, clock_mono_ms()))
 		return;
 	channel_close(a, CLOSE_RESYNC, "another upstream is preferred");

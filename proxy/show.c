@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/service/upstream.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
 #include "common/wire/json.h"
@@ -171,6 +172,64 @@ static void set_phase(struct status_upstream *u, const char *phase)
 	u->since = clock_wall_s();
 }
 
+const char *show_at(const struct applier *a)
+{
+	return a->shown[sources_chosen(a->sources)].directory;
+}
+
+void show_trouble(struct applier *a, const char *topic, const char *why)
+{
+	char text[IRD_URI_MAX + WHY_MAX];
+
+	snprintf(text, sizeof(text), "%s: %s", show_at(a), why);
+	status_trouble(a->house->status, topic, text, clock_wall_s());
+}
+
+/* text "": it is over. One that goes on under another text keeps its beginning. */
+static void set_trouble(struct status_upstream *u, const char *text)
+{
+	int64_t now = clock_wall_s();
+
+	if (!u->trouble[0])
+		u->trouble_since = now;
+	else if (!text[0])
+		log_info("upstream", "upstream=%s well again, after=%llds",
+		         u->directory, (long long)(now - u->trouble_since));
+	snprintf(u->trouble, sizeof(u->trouble), "%s", text);
+}
+
+void show_closed(struct applier *a, const char *why)
+{
+	bool refused = strstr(why, UPSTREAM_REFUSED) != NULL;
+
+	if (!refused) {
+		log_info("upstream", "closed upstream=%s %s", show_at(a), why);
+		return;
+	}
+	/* Once, however often it is tried. */
+	if (strcmp(a->shown[sources_chosen(a->sources)].trouble, why) != 0)
+		log_warn("upstream", "upstream=%s %s", show_at(a), why);
+	show_trouble(a, "refused", why);
+}
+
+void show_probed(struct applier *a, size_t i, bool well)
+{
+	if (well && i != sources_chosen(a->sources)) {
+		set_trouble(&a->shown[i], "");
+		status_set_upstreams(a->house->status, a->shown, a->n);
+	}
+}
+
+/* It leads on: what was wrong with it is over, and nobody looks at those after it. */
+static void all_well(struct applier *a, size_t now)
+{
+	for (size_t i = now; i < a->n; i++)
+		set_trouble(&a->shown[i], "");
+	status_trouble(a->house->status, "refused", NULL, 0);
+	if (a->channel.led)
+		status_trouble(a->house->status, "key", NULL, 0);
+}
+
 void show(struct applier *a, const char *phase, const char *trouble)
 {
 	size_t now = sources_chosen(a->sources);
@@ -179,12 +238,13 @@ void show(struct applier *a, const char *phase, const char *trouble)
 	if (a->poll.fallback && !contacts_at(a->contacts, now)->pull)
 		phase = "fallback";
 	if (strcmp(u->phase, phase) != 0)
-		log_info("upstream", "phase=%s", phase);
+		log_info("upstream", "phase=%s upstream=%s", phase,
+		         u->directory);
 	set_phase(u, phase);
 	if (trouble)
-		snprintf(u->trouble, sizeof(u->trouble), "%s", trouble);
+		set_trouble(u, trouble);
 	else if (strcmp(phase, "current") == 0)
-		u->trouble[0] = '\0';
+		all_well(a, now);
 	snprintf(u->push, sizeof(u->push), "%s", contacts_at(a->contacts,
 		now)->push ? contacts_at(a->contacts, now)->push :
 		a->push[now]);

@@ -252,6 +252,15 @@ void tell_answer(struct applier *a, struct ctlsock_req *req,
 /* The phase of the upstream in use. trouble NULL: as before, none once it is
  * current. */
 void show(struct applier *a, const char *phase, const char *trouble);
+/* The directory of the upstream in use, for logs. */
+const char *show_at(const struct applier *a);
+/* A trouble of it, under that topic. */
+void show_trouble(struct applier *a, const char *topic, const char *why);
+/* Its connection ended: logs that, as what the operator must mend when it was
+ * refused. */
+void show_closed(struct applier *a, const char *why);
+/* One that is not in use was looked at. */
+void show_probed(struct applier *a, size_t i, bool well);
 /* The clock of an upstream, in milliseconds since 1970. */
 void show_clock(struct applier *a, size_t i, int64_t theirs_ms);
 void show_date(struct applier *a, size_t i, const struct httpc_answer *w);

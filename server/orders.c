@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/service/member.h"
 #include "common/sys/clock.h"
@@ -17,25 +16,15 @@ struct when {
 	char s[64];
 };
 
-/* "2026-05-01T12:00:00Z" */
-static struct when utc_of(int64_t at)
-{
-	time_t t = (time_t)at;
-	struct when w;
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(w.s, sizeof(w.s), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return w;
-}
-
-/* And ", in 23h 5m" */
+/* "2026-05-01T12:00:00Z, in 23h 5m" */
 static struct when when_of(int64_t at)
 {
 	int64_t left = at - clock_wall_s(), minutes = (left + 59) / 60;
-	struct when w = utc_of(at);
-	size_t n = strlen(w.s);
+	struct when w;
+	size_t n;
 
+	snprintf(w.s, sizeof(w.s), "%s", enc_utc(at).s);
+	n = strlen(w.s);
 	if (left > 7200)
 		snprintf(w.s + n, sizeof(w.s) - n, ", in %lldh %lldm",
 		         (long long)(minutes / 60), (long long)(minutes % 60));
@@ -186,8 +175,8 @@ static void key_next(struct origin *o, struct ctlsock_req *req)
 		return;
 	}
 	k = keyring_next_note(o->ring);
-	log_info("key", "next thumbprint=%s from=%lld", k->key.id,
-	         (long long)k->from);
+	log_info("key", "next thumbprint=%s from=%s", k->key.id,
+	         enc_utc(k->from).s);
 	buf_puts(&b, "{\"changed\":true");
 	member_str(&b, "key", k->key.id);
 	member_int(&b, "from", k->from);
@@ -237,7 +226,7 @@ uint64_t orders_renew(struct origin *o)
 	}
 	snprintf(text, sizeof(text), "a key was called compromised: until %s a "
 	         "proxy may hold a later session of the thief's; a new one "
-	         "begins then", utc_of(due).s);
+	         "begins then", enc_utc(due).s);
 	status_trouble(o->house->status, "stolen", due ? text : NULL, now);
 	return due > now ? (uint64_t)(due - now) * 1000 : UINT64_MAX;
 }

@@ -222,6 +222,9 @@ def announced(top, _):
     turin.stop()
 
     told = w.server.ctl("key", "next")
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(told["from"]))
+    need([l for l in w.server.lines() if "from=" + since in l],
+         "the log does not say from when")
     second = told["key"]
     need(LIFETIME_S - 5 <= told["from"] - w.clock.now() <= LIFETIME_S + 5,
          "from: %s", told)

@@ -260,7 +260,7 @@ def clocks(top):
     alto.put(clock, "+0")
     text = wait(lambda: (lambda got: got[0] == 200 and got[2].decode())(
         milan.admin("/metrics")), None, "metrics")
-    need(re.search(r"(?m)^alto_clock_offset_seconds -?[\d.]+$", text),
+    need(re.search(r"(?m)^alto_clock_offset_seconds\{.*\} -?[\d.]+$", text),
          "no such metric: %s", text[:300])
     alto.put(clock, "-50")
     w.edit()

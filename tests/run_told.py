@@ -171,8 +171,110 @@ def unlisted(top):
     server.stop()
 
 
+# --- upstreams that refuse, data that age ------------------------------------
+
+def topics(daemon):
+    return {t["topic"]: t for t in daemon.status()["troubles"]}
+
+
+def refused(top):
+    def token(name, text):
+        path = os.path.join(top, name)
+        alto.put(path, text + "\n")
+        os.chmod(path, 0o600)
+        return path
+
+    right = "milan-0123456789-abcdef"
+    site = Site(top, "site", subscribers=[
+        {"name": "near", "token-file": token("there", right)}])
+    server = site.server
+    here = token("here", right[:-1])
+    near = alto.Proxy(top, server, "near", upstream={
+        "token-file": here, "retry-max": 1})
+    near.start(ready=False)
+    at = server.url + "/directory"
+    with test("a token that is refused is one warning, and a trouble", server,
+              near):
+        alto.wait(lambda: near.counts()["failures"] >= 3, what="three tries")
+        lines = said(near, "refused: 401")
+        alto.need(len(lines) == 1 and " warn " in lines[0] and at in lines[0]
+                  and "upstream.token-file" in lines[0], "%s", lines)
+        alto.need(not said(near, "HS:"), "libwebsockets is heard")
+        t = topics(near)["refused"]
+        alto.need(at in t["text"] and "401" in t["text"], "%s", t)
+        u = near.counts()
+        alto.need("401" in u["trouble"] and
+                  0 < u["trouble-since"] <= time.time(), "%s", u)
+        out = near.call("status")[1]
+        alto.need(re.search(r"%s, for \S+: refused: 401" % re.escape(at), out),
+                  "%s", out)
+    with test("it ends when the right one is there", server, near):
+        token("here", right)
+        near.ctl("reload")
+        alto.in_step(server, near)
+        alto.wait(lambda: near.counts()["phase"] == "current")
+        alto.need(not topics(near), "%s", topics(near))
+        alto.need("trouble" not in near.counts(), "%s", near.counts())
+        alto.need(len(said(near, "upstream=" + at + " well again, after=")) == 1, "the log")
+        alto.need(said(near, "phase=current upstream=" + at), "no upstream")
+    near.stop()
+    server.stop()
+
+
+def aging(top):
+    site = Site(top, "site")
+    server = alto.at_home(site.server)
+    server.stop()
+    server.start()
+    near = alto.Proxy(top, server, "near").start()
+    alto.in_step(server, near)
+    with test("data that become stale are one line of the log", near):
+        server.stop()
+        alto.wait(lambda: said(near, "age: stale"), what="it says so")
+        alto.wait(lambda: near.counts()["failures"] >= 2, what="two tries")
+        line = said(near, "age: stale")
+        alto.need(len(line) == 1 and re.search(
+            r"is of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, and expires at 2",
+            line[0]), "%s", line)
+    with test("so is that they are fresh again", near):
+        server.start()
+        alto.wait(lambda: said(near, "age: fresh again"), what="it says so")
+        alto.in_step(server, near)
+        alto.wait(lambda: "trouble" not in near.counts(), what="all is well")
+        alto.need(len(said(near, "age: fresh again")) == 1, "more than once")
+    near.stop()
+    server.stop()
+
+
+# --- proxies that poll -------------------------------------------------------
+
+def polling(top):
+    site = Site(top, "site")
+    server = site.server
+    far = alto.Proxy(top, server, "far", upstream={"mode": "pull"}).start()
+    alto.in_step(server, far)
+    with test("a proxy that polls is seen by its address and program", server,
+              far):
+        alto.wait(lambda: server.status()["pollers"], what="it is seen")
+        before = server.status()
+        p = before["pollers"]
+        alto.need([x["address"] for x in p] == ["127.0.0.1"] and
+                  p[0]["program"].startswith("altocast/") and
+                  abs(p[0]["last"] - time.time()) < 60, "%s", p)
+        alto.wait(lambda: server.status()["pollers"][0]["polls"] >
+                  p[0]["polls"], what="it asks again")
+        alto.need(metric(server, "alto_state_requests_total") >
+                  before["counters"]["state_requests"] > 0, "not counted")
+        out = server.call("status")[1]
+        alto.need(re.search(r"asked for the state within 5 minutes\n"
+                            r"\s*ADDRESS.*\n\s*127\.0\.0\.1 +altocast/", out),
+                  "%s", out)
+    far.stop()
+    server.stop()
+
+
 def main():
-    for story in (loud, unlisted):
+    for story in (loud, unlisted, refused, aging, polling):
         if selected(story.__name__):
             with alto.folder() as top:
                 story(top)

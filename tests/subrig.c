@@ -11,6 +11,7 @@ struct snapshot *held;
 const struct snapshot *source;
 bool reopened, jumped;
 enum sub_reason reason;
+char reason_why[256];
 unsigned publishes, retry_after, polls;
 size_t run_len;
 char sent[4096];
@@ -113,6 +114,7 @@ void pump(void)
 		case SUB_REOPEN:
 			reopened = true;
 			reason = act.reason;
+			snprintf(reason_why, sizeof(reason_why), "%s", act.why);
 			retry_after = act.retry_after;
 			CU_ASSERT(act.why[0] != '\0');
 			CU_ASSERT(act.code >= 4000);

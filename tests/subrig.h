@@ -22,6 +22,7 @@ extern const struct snapshot *source;	/* answers fetches at once; NULL: they
 					 * stay open */
 extern bool reopened, jumped;
 extern enum sub_reason reason;
+extern char reason_why[256];
 extern unsigned publishes, retry_after, polls;
 extern size_t run_len;
 extern char sent[4096];			/* the last frame upwards */

@@ -228,6 +228,17 @@ static void uuids_are_read_in_one_spelling(void)
 	CU_ASSERT_FALSE(enc_uuid_ok(""));
 }
 
+static void times_are_written_in_utc(void)
+{
+	CU_ASSERT_STRING_EQUAL(enc_utc(0).s, "1970-01-01T00:00:00Z");
+	CU_ASSERT_STRING_EQUAL(enc_utc(951782399).s, "2000-02-28T23:59:59Z");
+	CU_ASSERT_STRING_EQUAL(enc_utc(951782400).s, "2000-02-29T00:00:00Z");
+	CU_ASSERT_STRING_EQUAL(enc_utc(253402300799).s, "9999-12-31T23:59:59Z");
+	CU_ASSERT_STRING_EQUAL(enc_utc(253402300800).s, "253402300800");
+	CU_ASSERT_STRING_EQUAL(enc_utc(-1).s, "-1");
+	CU_ASSERT_STRING_EQUAL(enc_utc(INT64_MIN).s, "-9223372036854775808");
+}
+
 static void a_uuid7_carries_its_time_and_sorts_by_it(void)
 {
 	const uint8_t noise[10] = { 255, 255, 255, 255, 255, 255, 255, 255,
@@ -430,6 +441,7 @@ int main(void)
 		  base64_respects_the_ceiling_of_its_buffer },
 		{ "UUIDs are read in one spelling",
 		  uuids_are_read_in_one_spelling },
+		{ "times are written in UTC", times_are_written_in_utc },
 		{ "a UUIDv7 carries its time and sorts by it",
 		  a_uuid7_carries_its_time_and_sorts_by_it },
 		{ "names get numbers in the order of adding",

@@ -199,6 +199,43 @@ static void troubles_and_upstream_survive_any_bytes(void)
 	end(r);
 }
 
+static void each_upstream_and_key_has_its_metrics(void)
+{
+	struct status_upstream u[2] = {
+		{ .directory = "http://a/d", .phase = "current", .polls = 3 },
+		{ .directory = "http://b/\"", .phase = "spare", .spare = true,
+		  .polls = 70, .timed = true, .clock_ms = -1500 }
+	};
+	const struct status_next_key next = { "next-key", NOW + 60 };
+	const char *const want[] = {
+		"\nalto_upstream_polls_total{upstream=\"http://a/d\"} 3\n",
+		"\nalto_upstream_polls_total{upstream=\"http://b/\\\"\"} 70\n",
+		"\nalto_upstream_current{upstream=\"http://a/d\"} 1\n",
+		"\nalto_upstream_chosen{upstream=\"http://b/\\\"\"} 0\n",
+		"\nalto_clock_offset_seconds{upstream=\"http://b/\\\"\"} -1.5\n",
+		"\nalto_reopened_total{upstream=\"http://a/d\","
+		"reason=\"gap\"} 7\n",
+		"\nalto_key_info{role=\"next\",thumbprint=\"next-key\"} 1\n",
+		"\nalto_next_key_from_timestamp_seconds 1700000060\n"
+	};
+	struct buf b = BUF_INIT(1 << 20);
+	struct report *r = made("proxy");
+	char current[128];
+
+	u[0].counts.reopened[SUB_GAP] = 7;
+	r->head = maps();
+	status_set_upstreams(r->status, u, 2);
+	status_set_next_key(r->status, &next);
+	report_metrics(r, NOW, 1, &b);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), want[i]));
+	snprintf(current, sizeof(current), "role=\"current\",thumbprint="
+	         "\"%s\"} 1\n", snapshot_state(r->head)->key);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), current));
+	buf_free(&b);
+	end(r);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -211,6 +248,8 @@ int main(void)
 		  age_decides_what_is_fresh_and_ready },
 		{ "troubles and upstream survive any bytes",
 		  troubles_and_upstream_survive_any_bytes },
+		{ "each upstream and key has its metrics",
+		  each_upstream_and_key_has_its_metrics },
 		CU_TEST_INFO_NULL
 	};
 	int status;

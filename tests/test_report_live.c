@@ -334,7 +334,8 @@ static void certificates_and_refusals_are_told(void)
 
 static void metrics_are_the_text_format(void)
 {
-	struct status_upstream u = { .phase = "current" };
+	struct status_upstream u = { .directory = "http://a/d",
+	                             .phase = "current" };
 	char family[128] = "", types[8192] = "", *line, *at;
 	struct buf b = BUF_INIT(1 << 20);
 	struct world w;

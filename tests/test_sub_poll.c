@@ -486,6 +486,8 @@ static void what_has_expired_is_not_taken(void)
 	w->now += WORLD_LIFETIME;
 	poll_of(w->head);
 	check_over(SUB_EXPIRED, before);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reason_why, enc_utc(snapshot_state(w->head)
+	                                                  ->expires).s));
 	CU_ASSERT_EQUAL(n_fetch, 0);
 	world_heartbeat(w);
 	poll_of(w->head);

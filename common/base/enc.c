@@ -1,5 +1,6 @@
 #include "common/base/enc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -215,4 +216,36 @@ uint64_t enc_uuid7_ms(const char *s)
 		if (!uuid_dash(i))
 			ms = ms << 4 | (uint64_t)hex_value(s[i]);
 	return ms;
+}
+
+/* Of the months before m, 1 to 12, in a year. */
+static int64_t days_before(int64_t y, unsigned m)
+{
+	static const int days[] = {
+		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365
+	};
+	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+
+	return days[m - 1] + (leap && m > 2);
+}
+
+struct utc enc_utc(int64_t seconds)
+{
+	unsigned s = (unsigned)(seconds % 86400), m = 1;
+	int64_t days = seconds / 86400, y = 1970;
+	struct utc u;
+
+	if (seconds < 0 || seconds > 253402300799) {
+		snprintf(u.s, sizeof(u.s), "%lld", (long long)seconds);
+		return u;
+	}
+	while (days >= days_before(y, 13))
+		days -= days_before(y++, 13);
+	while (days >= days_before(y, m + 1))
+		m++;
+	snprintf(u.s, sizeof(u.s), "%04u-%02u-%02uT%02u:%02u:%02uZ",
+	         (unsigned)y % 10000, m % 13,
+	         (unsigned)(days - days_before(y, m) + 1) % 100, s / 3600 % 24,
+	         s / 60 % 60, s % 60);
+	return u;
 }

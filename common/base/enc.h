@@ -1,4 +1,4 @@
-/* enc.h - bytes as text and back: hex, base64, base64url, UUID.
+/* enc.h - bytes as text and back: hex, base64, base64url, UUID; times as text.
  *
  * Readers are strict, because one value must have one text (a signature covers
  * the text): lower-case hex, padded base64 with zero spare bits (RFC 4648 s3.5),
@@ -39,5 +39,13 @@ void enc_uuid7(uint64_t wall_ms, const uint8_t random[10],
                char out[UUID_TEXT + 1]);
 /* Milliseconds of a UUIDv7's time; 0 when s is no version 7. */
 uint64_t enc_uuid7_ms(const char *s);
+
+/* Unix seconds as people read them: "2026-05-01T12:00:00Z" (RFC 3339); beyond the
+ * years 1970 to 9999 as the number that they are. */
+#define UTC_TEXT 20
+struct utc {
+	char s[UTC_TEXT + 4];
+};
+struct utc enc_utc(int64_t seconds);
 
 #endif

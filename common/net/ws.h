@@ -151,6 +151,9 @@ void *ws_user(const struct ws_conn *c);
 void ws_set_user(struct ws_conn *c, void *user);
 const char *ws_peer(const struct ws_conn *c);	/* "" until known */
 bool ws_is_open(const struct ws_conn *c);	/* open and not closing */
+/* Client, in `closed`: the HTTP status that the other end refused the upgrade with;
+ * 0: it did not. */
+unsigned ws_refused(const struct ws_conn *c);
 
 /* A text message framed once for any number of server connections; immutable,
  * counted. RC_ELIMIT: over UINT32_MAX bytes. */

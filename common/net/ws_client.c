@@ -17,6 +17,7 @@
 #include "common/net/ws_tls.h"
 
 #define URI_MAX 2048
+#define HEARD "HS: ws upgrade "	/* so libwebsockets says that the answer is no */
 #define TLS_HOST_MAX 127	/* libwebsockets takes no more, the port counted */
 
 static int on_append_header(struct ws_conn *c, unsigned char **p,
@@ -34,6 +35,10 @@ static int on_append_header(struct ws_conn *c, unsigned char **p,
 
 static void on_connect_failed(struct ws_conn *c, const char *text, size_t len)
 {
+	c->cl->refused = 0;
+	if (text != NULL && len >= sizeof(HEARD) &&
+	    strncmp(text, HEARD, sizeof(HEARD) - 1) == 0)
+		c->cl->refused = lws_http_client_http_response(c->wsi);
 	if (c->cl->tls_why[0] != '\0') {
 		text = c->cl->tls_why;
 		len = sizeof(c->cl->tls_why);

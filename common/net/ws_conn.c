@@ -37,6 +37,11 @@ bool ws_is_open(const struct ws_conn *c)
 	return c->open && !c->closing && !c->peer_closed && c->wsi != NULL;
 }
 
+unsigned ws_refused(const struct ws_conn *c)
+{
+	return c->cl != NULL ? c->cl->refused : 0;
+}
+
 static struct ws_side *conn_side(const struct ws_conn *c)
 {
 	return c->cl != NULL ? c->cl->side : c->ls->side;

@@ -37,6 +37,7 @@ struct ws_client {
 	char *authorization;		/* NULL: none */
 	struct tls_judge *judge;	/* NULL: plain */
 	char tls_why[WS_REASON_MAX + 1];	/* it failed; "": did not */
+	unsigned refused;		/* status of the upgrade; 0: it was not */
 	const char *port, *path;	/* these: in uri[] */
 	char *host, *host_header;
 	char uri[];

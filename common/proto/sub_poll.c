@@ -25,8 +25,8 @@ void sub_round_again(struct sub *s)
 
 static void expired(struct sub *s, const struct state *st)
 {
-	sub_reopen(s, SUB_EXPIRED, "serial %llu expired at %lld",
-	           (unsigned long long)st->pos.serial, (long long)st->expires);
+	sub_reopen(s, SUB_EXPIRED, "serial %llu expired at %s",
+	           (unsigned long long)st->pos.serial, enc_utc(st->expires).s);
 }
 
 enum rc sub_round(struct sub *s, int64_t now)
@@ -101,10 +101,10 @@ enum rc sub_trust(struct sub *s, const struct leaf_set *set, int64_t now,
 	    position_cmp(&s->top, &st->pos) <= 0)
 		return diag_set(d, RC_EEXIST, "it is what is held");
 	if (at && st->created <= at->created)
-		return diag_set(d, RC_ERULE, "it was signed at %lld, no later "
-		                "than what is held (%lld)",
-		                (long long)st->created,
-		                (long long)at->created);
+		return diag_set(d, RC_ERULE, "it was signed at %s, no later "
+		                "than what is held (%s)",
+		                enc_utc(st->created).s,
+		                enc_utc(at->created).s);
 	rc = state_time(st, now, d);
 	if (rc != RC_OK)
 		return rc;

@@ -13,6 +13,7 @@
 #include "common/service/heavy.h"
 #include "common/service/mapreply.h"
 #include "common/service/miss.h"
+#include "common/service/pollers.h"
 #include "common/service/refusal.h"
 #include "common/service/replies.h"
 #include "common/service/route.h"
@@ -43,6 +44,7 @@ struct alto_http {
 	struct replies *replies;
 	struct answers *answers;
 	struct heavy *heavy;
+	struct pollers *pollers;
 	_Atomic(struct miss *) miss;	/* NULL: nothing is waited for */
 };
 
@@ -137,6 +139,15 @@ static const char *media_of(const struct call *c)
 	return resource_name(snapshot_at(c->s, c->to.i))->type;
 }
 
+static void note_poll(struct call *c)
+{
+	status_add(c->a->status, STATUS_state_requests, 1);
+	caller_find(c->a->callers, c->rq, c->caller);
+	if (c->caller[0] != '\0')	/* without "ipv4:" */
+		pollers_note(c->a->pollers, c->caller + 5,
+		             http_header(c->rq, "User-Agent"), c->now);
+}
+
 static struct http_reply *get_map(struct call *c)
 {
 	char held[LIST_MAX];
@@ -145,6 +156,8 @@ static struct http_reply *get_map(struct call *c)
 	                          .allow = c->allow };
 	struct http_reply *r;
 
+	if (c->to.i == snapshot_count(c->s) && !c->waited)
+		note_poll(c);
 	if (!accept_takes(accept, media_of(c)))
 		return not_acceptable("accept", accept);
 	if (expired(c))
@@ -468,6 +481,7 @@ static void destroy(struct alto_http *a)
 	if (a == NULL)
 		return;
 	heavy_free(a->heavy);
+	pollers_free(a->pollers);
 	replies_free(a->replies);
 	answers_free(a->answers);
 	callers_free(a->callers);
@@ -490,6 +504,8 @@ static enum rc make_parts(struct alto_http *a,
 			.status = a->status }, &a->answers);
 	if (rc == RC_OK)
 		rc = heavy_new(&a->heavy);
+	if (rc == RC_OK)
+		rc = pollers_new(&a->pollers);
 	if (rc == RC_OK)
 		rc = replies_new(&(struct replies_config){
 			.heartbeat = cfg->heartbeat,
@@ -535,6 +551,11 @@ void alto_http_counts(const struct alto_http *a, struct http_counts *out)
 unsigned alto_http_conns(const struct alto_http *a)
 {
 	return http_conns(a->http);
+}
+
+struct pollers *alto_http_pollers(const struct alto_http *a)
+{
+	return a->pollers;
 }
 
 void alto_http_stop(struct alto_http *a)

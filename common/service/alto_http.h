@@ -21,6 +21,7 @@
 #include "common/sys/slot.h"
 
 struct alto_http;
+struct pollers;
 
 /* Texts and arrays are copied; slot and status must outlive it. */
 struct alto_http_config {
@@ -50,6 +51,7 @@ uint16_t alto_http_port(const struct alto_http *a);
 /* What the listener refused by itself. */
 void alto_http_counts(const struct alto_http *a, struct http_counts *out);
 unsigned alto_http_conns(const struct alto_http *a);	/* open now */
+struct pollers *alto_http_pollers(const struct alto_http *a);	/* lent */
 void alto_http_stop(struct alto_http *a);		/* NULL is fine */
 /* As http_set_identity(). Any thread. */
 MUST_CHECK enum rc alto_http_set_identity(struct alto_http *a,

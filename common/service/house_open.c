@@ -21,6 +21,7 @@
 #define OWN_RATE (8u << 10)
 #define POOL_RATE (2u << 20)
 #define HOUR_MS 3600000
+#define AGE_MS 1000
 
 static enum rc new_instance(char out[UUID_TEXT + 1])
 {
@@ -243,10 +244,14 @@ static enum rc open_loop(struct house_part *p, struct diag *d)
 		                    &p->watchdog);
 	if (rc == RC_OK)
 		rc = loop_timer_new(h->loop, house_on_expiry, p, &p->expiry);
+	if (rc == RC_OK)
+		rc = loop_timer_new(h->loop, house_on_age, p, &p->age);
 	if (rc == RC_OK && daemon_watchdog_ms())
 		loop_timer_set(p->watchdog, 1, daemon_watchdog_ms());
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		loop_timer_set(p->expiry, 1, HOUR_MS);
+		loop_timer_set(p->age, AGE_MS, AGE_MS);
+	}
 	return rc;
 }
 

@@ -25,7 +25,10 @@ struct house_part {
 	struct house *h;
 	pthread_t writer;
 	bool writing;
-	struct loop_timer *closing, *watchdog, *expiry;
+	struct loop_timer *closing, *watchdog, *expiry, *age;
+	const char *fresh;		/* what was served, at the last look; or
+					 * NULL */
+	int64_t aged;			/* when it ceased to be fresh */
 	uint64_t drain_by, stop_by;	/* 0: does not */
 	bool drops;			/* root, and is to become who */
 	struct confine_who who;
@@ -58,5 +61,7 @@ MUST_CHECK enum rc house_creds_read(const struct conf *c,
 void house_creds_free(struct house_creds *c);
 /* Certificates that expire soon are a trouble; once now and then each hour. */
 void house_on_expiry(void *part);
+/* What is served is fresh, stale or expired: a change is logged. */
+void house_on_age(void *part);
 
 #endif

@@ -74,6 +74,32 @@ void house_on_expiry(void *part)
 	warn_of(p->h, "cert-push", "push.listen", p->creds.push);
 }
 
+void house_on_age(void *part)
+{
+	struct house_part *p = part;
+	const struct report *r = &p->h->report;
+	const struct state *st = r->head ? snapshot_state(r->head) : NULL;
+	int64_t now = clock_wall_s(), age;
+	const char *fresh, *was = p->fresh;
+
+	if (!st)
+		return;
+	fresh = report_freshness(st, r->heartbeat, now, &age);
+	p->fresh = fresh;
+	if (was && strcmp(was, fresh) == 0)
+		return;
+	if (!was || strcmp(was, "fresh") == 0)
+		p->aged = now;
+	if (strcmp(fresh, "fresh") != 0)
+		log_warn("age", "%s: serial=%llu is of %s, and expires at %s",
+		         fresh, (unsigned long long)st->pos.serial,
+		         enc_utc(st->created).s, enc_utc(st->expires).s);
+	else if (was)
+		log_info("age", "fresh again after=%llds serial=%llu",
+		         (long long)(now - p->aged),
+		         (unsigned long long)st->pos.serial);
+}
+
 /* ---- reload ---------------------------------------------------------------- */
 
 void renewal_init(struct renewal *r)

@@ -242,6 +242,7 @@ static void close_all(struct house_part *p)
 	loop_timer_free(p->closing);
 	loop_timer_free(p->watchdog);
 	loop_timer_free(p->expiry);
+	loop_timer_free(p->age);
 	loop_free(h->loop);
 	journal_close(h->journal);
 	report_turn(&h->report, NULL);

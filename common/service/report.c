@@ -8,6 +8,7 @@
 #include "common/net/tls.h"
 #include "common/service/alto_http.h"
 #include "common/service/member.h"
+#include "common/service/pollers.h"
 #include "common/service/report_sub.h"
 #include "common/wire/media.h"
 #include "common/wire/state_json.h"
@@ -141,6 +142,30 @@ static void put_clients(const struct alto_http *a, struct buf *b)
 	member_count(b, "malformed", c.malformed);
 	member_count(b, "shed", c.shed);
 	buf_putc(b, '}');
+}
+
+/* Who polls, as far as it can be known. */
+static void put_pollers(const struct alto_http *a, int64_t now, struct buf *b)
+{
+	struct poller *list = malloc(POLLERS_MAX * sizeof(*list));
+	uint64_t more;
+	size_t n;
+
+	if (!list)
+		return;
+	n = pollers_get(alto_http_pollers(a), now, list, &more);
+	member_begin(b, "pollers", '[');
+	for (size_t i = 0; i < n; i++) {
+		member_begin(b, NULL, '{');
+		member_str(b, "address", list[i].address);
+		member_some(b, "program", list[i].program);
+		member_int(b, "last", list[i].last);
+		member_count(b, "polls", list[i].polls);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+	member_count(b, "pollers-not-listed", more);
+	free(list);
 }
 
 static void put_certificate(const char *listener,
@@ -316,6 +341,8 @@ static void put_upstream(const struct status_upstream *u, struct buf *b)
 	member_str(b, "phase", u->phase);
 	member_int(b, "since", u->since);
 	member_some(b, "trouble", u->trouble);
+	if (u->trouble[0])
+		member_int(b, "trouble-since", u->trouble_since);
 	member_count(b, "updates", u->counts.updates);
 	member_count(b, "refused", u->counts.refused);
 	member_count(b, "heartbeats", u->counts.heartbeats);
@@ -398,8 +425,10 @@ void report_status(const struct report *r, int64_t now, uint64_t mono_ms,
 	member_count(dst, "snapshots-alive", snapshots_alive());
 	if (r->subscribers)
 		put_log(r->subscribers, dst);
-	if (r->clients)
+	if (r->clients) {
 		put_clients(r->clients, dst);
+		put_pollers(r->clients, now, dst);
+	}
 	put_resources(r, dst);
 	if (r->subscribers) {
 		member_begin(dst, "subscribers", '[');

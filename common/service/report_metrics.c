@@ -2,6 +2,7 @@
 #include "common/service/report.h"
 
 #include <dirent.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,10 @@ static void sample(struct buf *b, const char *name, double value)
 	buf_printf(b, "%s %.15g\n", name, value);
 }
 
-/* One with one label, whose value is escaped as the format wants. */
-static void labelled(struct buf *b, const char *name, const char *label,
-                     const char *value, double number)
+/* The value is escaped as the format wants. */
+static void put_label(struct buf *b, const char *label, const char *value)
 {
-	buf_printf(b, "%s{%s=\"", name, label);
+	buf_printf(b, "%s=\"", label);
 	for (; *value != '\0'; value++) {
 		if (*value == '\\' || *value == '"')
 			buf_putc(b, '\\');
@@ -39,7 +39,15 @@ static void labelled(struct buf *b, const char *name, const char *label,
 		else
 			buf_putc(b, *value);
 	}
-	buf_printf(b, "\"} %.15g\n", number);
+	buf_putc(b, '"');
+}
+
+static void labelled(struct buf *b, const char *name, const char *label,
+                     const char *value, double number)
+{
+	buf_printf(b, "%s{", name);
+	put_label(b, label, value);
+	buf_printf(b, "} %.15g\n", number);
 }
 
 static void gauge(struct buf *b, const char *name, const char *help,
@@ -284,73 +292,123 @@ static void client_metrics(const struct alto_http *a, struct buf *b)
 	        "of date", (double)c.shed);
 }
 
-/* The one in use, with what was counted over all: a counter never goes down. */
-static bool all_upstreams(struct status *st, struct status_upstream *sum)
+/* Of each upstream: where it is in the struct, and what it is called. */
+static const struct {
+	const char *name, *help;
+	size_t at;
+} upstream_counts[] = {
+	{ "alto_upstream_polls_total", "State documents asked for",
+	  offsetof(struct status_upstream, polls) },
+	{ "alto_upstream_unchanged_total", "Of these, not modified",
+	  offsetof(struct status_upstream, unchanged) },
+	{ "alto_upstream_probes_total",
+	  "Looks at an upstream while another is in use",
+	  offsetof(struct status_upstream, probes) },
+	{ "alto_upstream_failures_total",
+	  "Times an upstream had to be tried anew, or was left",
+	  offsetof(struct status_upstream, failures) },
+	{ "alto_upstream_updates_total", "Updates applied",
+	  offsetof(struct status_upstream, counts.updates) },
+	{ "alto_upstream_refused_total",
+	  "Patches that did not fit and were fetched instead",
+	  offsetof(struct status_upstream, counts.refused) },
+	{ "alto_upstream_heartbeats_total", "Heartbeats received",
+	  offsetof(struct status_upstream, counts.heartbeats) },
+	{ "alto_upstream_fetches_total", "Bodies asked for",
+	  offsetof(struct status_upstream, counts.fetches) },
+	{ "alto_upstream_published_total", "States served from it",
+	  offsetof(struct status_upstream, counts.published) },
+	{ "alto_forks_total", "Same position seen with two contents",
+	  offsetof(struct status_upstream, counts.forks) },
+};
+
+static void upstream_phases(const struct status_upstream *u, size_t n,
+                            struct buf *b)
+{
+	static const char offset[] = "alto_clock_offset_seconds";
+	static const char current[] = "alto_upstream_current";
+	static const char chosen[] = "alto_upstream_chosen";
+	static const char since[] =
+		"alto_upstream_phase_since_timestamp_seconds";
+	size_t i;
+
+	metric(b, offset, "gauge", "The upstream's clock less our own");
+	for (i = 0; i < n; i++)
+		if (u[i].timed)
+			labelled(b, offset, "upstream", u[i].directory,
+			         (double)u[i].clock_ms / 1000);
+	metric(b, chosen, "gauge", "1: it is the upstream in use");
+	for (i = 0; i < n; i++)
+		labelled(b, chosen, "upstream", u[i].directory, !u[i].spare);
+	metric(b, current, "gauge",
+	       "1: what is served is the upstream's newest");
+	for (i = 0; i < n; i++)
+		labelled(b, current, "upstream", u[i].directory,
+		         strcmp(u[i].phase, "current") == 0);
+	metric(b, since, "gauge", "When it last changed its phase");
+	for (i = 0; i < n; i++)
+		labelled(b, since, "upstream", u[i].directory,
+		         (double)u[i].since);
+}
+
+static void upstream_reopened(const struct status_upstream *u, size_t n,
+                              struct buf *b)
+{
+	static const char name[] = "alto_reopened_total";
+
+	metric(b, name, "counter", "Connections upstream begun again");
+	for (size_t i = 0; i < n; i++) {
+		for (int k = 0; k < SUB_REASONS; k++) {
+			buf_printf(b, "%s{", name);
+			put_label(b, "upstream", u[i].directory);
+			buf_putc(b, ',');
+			put_label(b, "reason",
+			          sub_reason_text((enum sub_reason)k));
+			buf_printf(b, "} %.15g\n",
+			           (double)u[i].counts.reopened[k]);
+		}
+	}
+}
+
+static void upstream_metrics(struct status *st, struct buf *b)
 {
 	struct status_upstream u[STATUS_UPSTREAMS];
 	size_t n = status_get_upstreams(st, u);
+	uint64_t count;
 
-	if (!status_get_upstream(st, sum))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		const struct sub_counts *c = &u[i].counts;
-
-		if (!u[i].spare)
-			continue;
-		sum->counts.updates += c->updates;
-		sum->counts.refused += c->refused;
-		sum->counts.heartbeats += c->heartbeats;
-		sum->counts.fetches += c->fetches;
-		sum->counts.published += c->published;
-		sum->counts.forks += c->forks;
-		for (int k = 0; k < SUB_REASONS; k++)
-			sum->counts.reopened[k] += c->reopened[k];
-		sum->polls += u[i].polls;
-		sum->unchanged += u[i].unchanged;
-		sum->probes += u[i].probes;
-		sum->failures += u[i].failures;
+	if (n == 0)
+		return;
+	upstream_phases(u, n, b);
+	for (size_t k = 0; k < sizeof(upstream_counts) /
+	     sizeof(upstream_counts[0]); k++) {
+		metric(b, upstream_counts[k].name, "counter",
+		       upstream_counts[k].help);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&count, (const char *)&u[i] +
+			       upstream_counts[k].at, sizeof(count));
+			labelled(b, upstream_counts[k].name, "upstream",
+			         u[i].directory, (double)count);
+		}
 	}
-	return true;
+	upstream_reopened(u, n, b);
 }
 
-static void upstream_metrics(const struct status_upstream *u, struct buf *b)
+/* Which key signs, and which will: an alarm can be set on a change. */
+static void key_metrics(const struct report *r, struct buf *b)
 {
-	static const char reopened[] = "alto_reopened_total";
+	static const char info[] = "alto_key_info";
+	static const char from[] = "alto_next_key_from_timestamp_seconds";
+	struct status_next_key k;
 
-	if (u->timed)
-		gauge(b, "alto_clock_offset_seconds", "The upstream's clock "
-		      "less our own", (double)u->clock_ms / 1000);
-	counter(b, "alto_upstream_polls_total", "State documents asked for",
-	        (double)u->polls);
-	counter(b, "alto_upstream_unchanged_total", "Of these, not modified",
-	        (double)u->unchanged);
-	counter(b, "alto_upstream_probes_total", "Looks at an upstream while "
-	        "another is in use", (double)u->probes);
-	counter(b, "alto_upstream_failures_total", "Times an upstream had to "
-	        "be tried anew, or was left", (double)u->failures);
-	gauge(b, "alto_upstream_current", "1: what is served is the upstream's "
-	      "newest", strcmp(u->phase, "current") == 0);
-	gauge(b, "alto_upstream_phase_since_timestamp_seconds",
-	      "When the connection upstream last changed its phase",
-	      (double)u->since);
-	counter(b, "alto_upstream_updates_total", "Updates applied",
-	        (double)u->counts.updates);
-	counter(b, "alto_upstream_refused_total",
-	        "Patches that did not fit and were fetched instead",
-	        (double)u->counts.refused);
-	counter(b, "alto_upstream_heartbeats_total", "Heartbeats received",
-	        (double)u->counts.heartbeats);
-	counter(b, "alto_upstream_fetches_total", "Bodies asked for",
-	        (double)u->counts.fetches);
-	counter(b, "alto_upstream_published_total", "States served from it",
-	        (double)u->counts.published);
-	counter(b, "alto_forks_total", "Same position seen with two contents",
-	        (double)u->counts.forks);
-	metric(b, reopened, "counter", "Connections upstream begun again");
-	for (int i = 0; i < SUB_REASONS; i++)
-		labelled(b, reopened, "reason",
-		         sub_reason_text((enum sub_reason)i),
-		         (double)u->counts.reopened[i]);
+	status_get_next_key(r->status, &k);
+	metric(b, info, "gauge", "1, with the thumbprint of a key");
+	if (r->head && snapshot_state(r->head)->key[0])
+		buf_printf(b, "%s{role=\"current\",thumbprint=\"%s\"} 1\n",
+		           info, snapshot_state(r->head)->key);
+	if (!k.id[0])
+		return;
+	buf_printf(b, "%s{role=\"next\",thumbprint=\"%s\"} 1\n", info, k.id);
+	gauge(b, from, "When the next key may sign", (double)k.from);
 }
 
 static void certificate_metrics(const struct report *r, struct buf *b)
@@ -421,8 +479,6 @@ static void counter_metrics(const struct status *st, struct buf *b)
 void report_metrics(const struct report *r, int64_t now, uint64_t mono_ms,
                     struct buf *dst)
 {
-	struct status_upstream u;
-
 	metric(dst, "alto_build_info", "gauge", "1, with what is running");
 	buf_printf(dst, "alto_build_info{role=\"%s\",version=\"%s\"} 1\n",
 	           r->role, r->version);
@@ -436,8 +492,8 @@ void report_metrics(const struct report *r, int64_t now, uint64_t mono_ms,
 		subscriber_metrics(r, mono_ms, dst);
 	if (r->clients)
 		client_metrics(r->clients, dst);
-	if (all_upstreams(r->status, &u))
-		upstream_metrics(&u, dst);
+	upstream_metrics(r->status, dst);
+	key_metrics(r, dst);
 	certificate_metrics(r, dst);
 	refusal_metrics(r->status, dst);
 	close_metrics(r->status, dst);

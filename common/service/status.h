@@ -35,6 +35,7 @@
 	X(missing, "Questions upstream for what clients want and is not held") \
 	X(http_requests, "Requests on the client listener") \
 	X(http_not_modified, "Of these, answered with 304") \
+	X(state_requests, "Of these, for the state document: polls") \
 	X(http_errors, "Of these, answered with 4xx or 5xx") \
 	X(http_bytes, "Body bytes queued on the client listener") \
 	X(computed, "Requests to services that compute their answers") \
@@ -59,7 +60,8 @@ struct status_upstream {
 	char push[IRD_URI_MAX + 1];	/* "" until known */
 	char mode[8];			/* "push", "pull" */
 	char phase[16];			/* sub_phase(), or "discovering" */
-	char trouble[256];		/* why it is not current; "" */
+	char trouble[256];		/* why it is not current, or was left; "" */
+	int64_t trouble_since;		/* of that, wall clock */
 	int64_t since;			/* wall clock of the last change of phase */
 	struct sub_counts counts;
 	bool plain;			/* it signs nothing, as was configured */

@@ -18,7 +18,7 @@ struct upstream {
 	struct ws_conn *ws;
 	uint64_t conn;			/* the writer's number of the newest */
 	struct loop_timer *again;
-	char why[160];			/* what the writer has yet to be told */
+	char why[200];			/* what the writer has yet to be told */
 	bool left;
 };
 
@@ -90,6 +90,27 @@ static void on_again(void *arg)
 	tell_closed(arg);
 }
 
+/* What the status says, and where to look. */
+static const char *refusal(unsigned status)
+{
+	switch (status) {
+	case 401:
+		return "it takes neither our token nor a certificate of ours: "
+			"compare upstream.token-file here with subscribers there";
+	case 403:
+		return "our token and our certificate do not belong together: "
+			"compare upstream here with subscribers there";
+	case 404:
+	case 426:
+		return "this is not where it takes subscribers: see "
+			"upstream.push here";
+	case 503:
+		return "it takes no more subscribers just now";
+	default:
+		return "that is no publisher of " FRAME_PROTOCOL;
+	}
+}
+
 static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 {
 	struct upstream *u = ws_user(c);
@@ -97,7 +118,11 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 	if (!u || u->ws != c)
 		return;
 	u->ws = NULL;
-	snprintf(u->why, sizeof(u->why), "%u %s", code, reason);
+	if (ws_refused(c))
+		snprintf(u->why, sizeof(u->why), UPSTREAM_REFUSED "%u, %s",
+		         ws_refused(c), refusal(ws_refused(c)));
+	else
+		snprintf(u->why, sizeof(u->why), "%u %s", code, reason);
 	tell_closed(u);
 }
 

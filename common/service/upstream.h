@@ -21,6 +21,7 @@ struct upstream;
 #define MSG_UP_OPEN	10
 #define MSG_UP_FRAME	11
 #define MSG_UP_CLOSED	12	/* text: why; it was open or connecting */
+#define UPSTREAM_REFUSED "refused: "	/* stands in it when the upgrade was refused */
 struct msg_upstream {
 	struct msg msg;
 	uint64_t conn;			/* number of the connection */
