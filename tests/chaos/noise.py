@@ -15,14 +15,17 @@ The callback is told of each piece that was damaged in fact, once, and of each
 stop once that has stopped something. Standard library only.
 """
 import asyncio
+import re
 import socket
 import struct
 import threading
 
 PIECE = 1 << 16
 LATE_S = 0.02, 1.2
-WHOLE = ("drop", "double", "cut", "torn", "late", "flip", "head", "swap")
-BYTES = ("drop", "double", "torn", "late", "flip")
+WHOLE = ("drop", "double", "cut", "torn", "late", "flip", "head", "swap",
+         "forge")
+BYTES = ("drop", "double", "torn", "late", "flip", "forge")
+SIGNED = re.compile(rb"alto=:[A-Za-z0-9+/]{86}==:")
 
 
 class Frames:
@@ -82,6 +85,14 @@ def flipped(data, first, rng):
     """One of the lower bits, so that text mostly remains text."""
     at = rng.randrange(min(first, len(data) - 1), len(data))
     return data[:at] + bytes([data[at] ^ 1 << rng.randrange(6)]) + \
+        data[at + 1:]
+
+
+def forged(data, rng):
+    """Another signature; all else is as it was."""
+    found = list(SIGNED.finditer(data))
+    at = rng.choice(found).start() + len(b"alto=:") + rng.randrange(85)
+    return data[:at] + (b"B" if data[at:at + 1] == b"A" else b"A") + \
         data[at + 1:]
 
 
@@ -169,6 +180,8 @@ class Link:
                     self.stop.hits(self.hub.told)
                 await self.passes.wait()
                 kind = self.choose(text, WHOLE if frames else BYTES)
+                if kind == "forge" and not SIGNED.search(unit):
+                    kind = "flip"
                 await self.put(writer, unit, kind, kept)
 
     def choose(self, text, kinds):
@@ -195,6 +208,8 @@ class Link:
             await asyncio.sleep(self.rng.uniform(*LATE_S))
         elif kind == "flip":
             out = [flipped(unit, 4 if self.frames else 0, self.rng)]
+        elif kind == "forge":
+            out = [forged(unit, self.rng)]
         elif kind == "head":
             out = [flipped(unit[:2], 0, self.rng) + unit[2:]]
         elif kind == "swap" and not kept:

@@ -182,8 +182,8 @@ class Victim:
             "0.0.0.0", self.lines_to.here if self.lines_to else "127.0.0.1")
 
     def set_clock(self, offset, both=False):
-        self.disk.ahead(offset, offset if both else 0)
         self.world.record("clock", who=self.name, offset=offset)
+        self.disk.ahead(offset, offset if both else 0)
 
 
 class Server(Victim, alto.Server):
