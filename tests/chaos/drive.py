@@ -163,8 +163,8 @@ class Run:
         end = time.monotonic() + self.rng.uniform(*STORM_S)
         for link in self.world.links.values():
             # Maps are fetched rarely, updates come all the time.
-            link.noise = self.rng.choice((0, 0.1, 0.2, 0.4) if link.frames
-                                         else (0, 0.2, 0.4, 0.6))
+            link.begin(self.rng.choice((0, 0.1, 0.2, 0.4) if link.frames
+                                       else (0, 0.2, 0.4, 0.6)), self.rng)
         while time.monotonic() < end and not self.enough():
             self.faults.one()
             self.faults.tick()

@@ -3,7 +3,8 @@ port of its upstream, or the push port, where it knows WebSocket frames.
 
 	hub = noise.Hub(lambda kind, link: ...)     # a thread of its own
 	link = hub.link("milan-push", ("127.0.0.1", 8081), frames=True, rng)
-	link.noise = 0.2        # of all frames (HTTP: pieces), from now on
+	link.begin(0.2, rng)    # of all frames (HTTP: pieces), from now on
+	link.noise = 0          # none
 	quiet = noise.Stop("line-silent", "milan-push")
 	link.hush(quiet)        # nothing passes, nobody at either end is told
 	link.speak(quiet)
@@ -112,7 +113,8 @@ class Link:
     def __init__(self, hub, name, target, frames, rng):
         self.hub, self.name, self.target = hub, name, target
         self.frames, self.rng = frames, rng
-        self.noise, self.stop, self.refuse = 0.0, None, None
+        self.noise, self.kinds = 0.0, ()
+        self.stop, self.refuse = None, None
         self.passes = asyncio.Event()
         self.passes.set()
         self.plan = []
@@ -123,6 +125,15 @@ class Link:
         server = await asyncio.start_server(self.accept, address, 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
+
+    def begin(self, noise, rng):
+        """Damage of all kinds; or of one, now and then of the one that only a
+        signature can show."""
+        all_of = WHOLE if self.frames else BYTES
+        what = rng.random()
+        self.kinds = ("forge",) if what < 0.15 else (
+            rng.choice(all_of),) if what < 0.3 else all_of
+        self.noise = noise
 
     def hush(self, stop):
         self.stop = stop
@@ -179,17 +190,18 @@ class Link:
                 if self.stop:
                     self.stop.hits(self.hub.told)
                 await self.passes.wait()
-                kind = self.choose(text, WHOLE if frames else BYTES)
-                if kind == "forge" and not SIGNED.search(unit):
-                    kind = "flip"
+                kind = self.choose(text)
+                if kind == "forge" and not SIGNED.search(unit) or \
+                        kind in ("cut", "head", "swap") and not frames:
+                    kind = None
                 await self.put(writer, unit, kind, kept)
 
-    def choose(self, text, kinds):
+    def choose(self, text):
         if text and self.plan:
             return self.plan.pop(0)
         if not text or self.rng.random() >= self.noise:
             return None
-        return self.rng.choice(kinds)
+        return self.rng.choice(self.kinds)
 
     async def put(self, writer, unit, kind, kept):
         if kind:
