@@ -151,7 +151,7 @@ class Faults:
     def kill(self, d):
         self.down(d)
         self.count("kill", d.name)
-        self.later(0, 1.5, self.up, d)
+        self.later(0, 1, self.up, d)
 
     def kill_all(self):
         for d in self.world.daemons():
@@ -311,7 +311,7 @@ class Faults:
         before = d.disk.hits()
         d.busy = True
         d.disk.set(what, self.rng.choice((1, 1, 2, 5, 1000)))
-        self.later(0.5, 3, self.disk_again, d, what, before)
+        self.later(0.3, 2, self.disk_again, d, what, before)
 
     def disk_again(self, d, what, before):
         d.disk.set("fine")
@@ -331,7 +331,7 @@ class Faults:
                     pass
         except OSError:
             pass
-        self.later(1, 4, self.disk_empties, d, filler, len(d.lines()))
+        self.later(0.5, 3, self.disk_empties, d, filler, len(d.lines()))
 
     def disk_empties(self, d, filler, before):
         if os.path.exists(filler):
@@ -364,7 +364,7 @@ class Faults:
         d.busy = self.set_clock(d, "clock-jump", self.rng.choice(
             (1200, 3600, FAR_S, FAR_S, 30, -30, -1200, -FAR_S)))
         if d.busy:
-            self.later(1, 5, self.clock_again, d)
+            self.later(0.6, 3, self.clock_again, d)
 
     def clock_again(self, d):
         self.set_clock(d, "clock-jump-back", 0)
@@ -376,7 +376,7 @@ class Faults:
         d.busy = self.set_clock(d, "clock-jump-server", self.rng.choice(
             (20, 40, 1200, FAR_S, -20, -300)))
         if d.busy:
-            self.later(1, 5, self.clock_again, d)
+            self.later(0.6, 3, self.clock_again, d)
 
     def both_clocks(self, d):
         """The monotonic one jumps too: forth, and it starts anew after."""
@@ -386,7 +386,7 @@ class Faults:
         d.launch()
         self.set_clock(d, "clock-jump-both", self.rng.choice((10, 100, 1000)),
                        True)
-        self.later(1, 4, self.both_again, d)
+        self.later(0.6, 2.5, self.both_again, d)
 
     def both_again(self, d):
         self.down(d)

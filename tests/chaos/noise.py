@@ -10,7 +10,6 @@ port of its upstream, or the push port, where it knows WebSocket frames.
 	link.speak(quiet)
 	link.refuse = noise.Stop(...)   # connections are closed as they come
 	link.reset()            # all that are open
-	link.plan = [None, "drop"]      # of the next frames the second
 
 The callback is told of each piece that was damaged in fact, once, and of each
 stop once that has stopped something. Standard library only.
@@ -117,7 +116,6 @@ class Link:
         self.stop, self.refuse = None, None
         self.passes = asyncio.Event()
         self.passes.set()
-        self.plan = []
         self.port = 0
         self.open = set()
 
@@ -197,8 +195,6 @@ class Link:
                 await self.put(writer, unit, kind, kept)
 
     def choose(self, text):
-        if text and self.plan:
-            return self.plan.pop(0)
         if not text or self.rng.random() >= self.noise:
             return None
         return self.rng.choice(self.kinds)
