@@ -199,6 +199,7 @@ class Run:
         self.until_together()
         self.record("calmed")
         self.record.flush()
+        self.world.server.went_back = False
         self.calms += 1
         if self.calms % 4 == 0:
             self.until_listed()
@@ -281,16 +282,16 @@ class Run:
 
     def table(self):
         """As it stands in docs/reliability.md."""
-        print("| what | events | of which |\n| --- | --- | --- |")
+        print("| events | of which |\n| --- | --- |")
         left = dict(self.events)
         for what, form in FAMILIES:
             mine = {k: left.pop(k) for k in sorted(left)
                     if re.fullmatch(form, k)}
-            print("| %s | %d | %s |" % (what, sum(mine.values()), ", ".join(
-                "%s %d" % i for i in mine.items())))
+            print("| %s: %d | %s |" % (what, sum(mine.values()), ", ".join(
+                "`%s` %d" % i for i in mine.items())))
         need(not left, "in no family: %s", left)
         took = time.monotonic() - self.began
-        print("| all | %d | in %d s: %.1f a second; seed %s |" % (
+        print("| all: %d | in %d s: %.1f a second; seed %s |" % (
             self.total(), took, self.total() / took, self.args.seed))
         self.remarks()
 

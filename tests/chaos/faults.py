@@ -245,6 +245,7 @@ class Faults:
         """While it is down. to: the position that it may go back to."""
         d.poller.hold()         # what it heard comes before what is said now
         d.poller.position = None
+        d.went_back = True
         put_back(d, copy)
         self.world.record("back", who=d.name, to=to, why=why)
         d.poller.go()
@@ -288,6 +289,7 @@ class Faults:
         if d.alive():
             d.come()
             d.poller.position = None
+            d.went_back = True
             self.world.record("back", who=d.name, to=None, why="damaged")
             d.busy = False
         else:
@@ -372,9 +374,11 @@ class Faults:
 
     def server_clock(self, d):
         """Within what others take for good, ahead, and far beyond; any way
-        back."""
+        back. Not far when it may find that its history is lost: a session that
+        begins in the future is no good (docs/operations.md)."""
+        far = self.rng.choice((1200, FAR_S))
         d.busy = self.set_clock(d, "clock-jump-server", self.rng.choice(
-            (20, 40, 1200, FAR_S, -20, -300)))
+            (20, 40, -20, -300) + (() if d.went_back else (far, far))))
         if d.busy:
             self.later(0.6, 3, self.clock_again, d)
 

@@ -130,6 +130,7 @@ class Victim:
 
     def hurtable(self, world, lines=None):
         self.busy = False       # a fault has it now
+        self.went_back = False  # since all were together
         self.copy = None        # (folder, position) of its state directory
         self.lines_to = lines
         self.disk = Disk(os.path.join(self.dir, "disk"))
