@@ -204,8 +204,12 @@ static enum rc verify_head(struct sub *s, int64_t now)
 {
 	enum rc rc;
 
-	if (sub_in_future(s, &s->head, now))
+	if (sub_in_future(s, &s->head, now)) {
+		/* It stays on the publisher's line though his clock may be right
+		 * again: what came after it is listed. */
+		s->no_have = s->no_have || s->n_run > 0;
 		return RC_OK;
+	}
 	rc = verify_keys(s);
 	if (rc == RC_ENOMEM)
 		return rc;

@@ -220,8 +220,9 @@ class Checker:
         self.found[promise] += 1
         if sum(self.found.values()) > MOST:
             return
-        print("VIOLATION %s: %s (seed %s, line %d)" % (
-            promise, why, self.seed, self.number), file=self.out)
+        print("VIOLATION %s: %s (seed %s, line %d, after %d events)" % (
+            promise, why, self.seed, self.number, self.did["fault"]),
+            file=self.out)
         for r in records:
             print("    %s" % (json.dumps(r)[:SHOWN] if r else
                               "(where its state directory was put back to)"),

@@ -14,6 +14,7 @@ import collections
 import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -33,9 +34,18 @@ import maps
 import watch
 import world
 
+FAMILIES = (            # rows of the table: what, the kinds that belong to it
+    ("processes", "kill.*|stop|drain|sigstop|renamed"),
+    ("frames", "frame-.*"), ("HTTP", "http-.*"),
+    ("lines", "connection-.*|line-.*|partition-.*"),
+    ("state directories", "older-copy|state-emptied|journal-.*"),
+    ("disks", "short-write|write-error|no-space|fsync-error|tmpfs-full"),
+    ("clocks", "clock-.*"), ("map files", "bad-file"),
+    ("orders", "session-new|key-.*"),
+)
 LISTED_S = 45           # a proxy that is well for 10 s is listed
 LIMIT_S = 30            # after the last fault all are at the head again
-STORM_S = 12, 25        # of faults, then it is calm
+STORM_S = 15, 35        # of faults, then it is calm
 PACE_S = 0.01, 0.06     # between two of them: the schedule's own, no wait
 
 
@@ -99,7 +109,8 @@ class Run:
         self.world = world.World(top, args.seed, self.record, self.count,
                                  args.namespaces)
         self.began = time.monotonic()
-        self.calms = 0
+        self.ordered = 0        # a session, in that calm
+        self.calms = self.came = self.went = 0
 
     def count(self, kind, who):
         with self.lock:
@@ -163,8 +174,8 @@ class Run:
         end = time.monotonic() + self.rng.uniform(*STORM_S)
         for link in self.world.links.values():
             # Maps are fetched rarely, updates come all the time.
-            link.noise = self.rng.choice((0, 0.1, 0.2, 0.4) if link.frames
-                                         else (0, 0.2, 0.4, 0.6))
+            link.begin(self.rng.choice((0, 0.1, 0.2, 0.4) if link.frames
+                                       else (0, 0.2, 0.4, 0.6)), self.rng)
         while time.monotonic() < end and not self.enough():
             self.faults.one()
             self.faults.tick()
@@ -188,6 +199,7 @@ class Run:
         self.until_together()
         self.record("calmed")
         self.record.flush()
+        self.world.server.went_back = False
         self.calms += 1
         if self.calms % 4 == 0:
             self.until_listed()
@@ -208,7 +220,20 @@ class Run:
         """If it takes too long, the checker will say so."""
         since = self.record.now()
         with contextlib.suppress(alto.Failed):
-            wait(lambda: self.together(since), LIMIT_S + 2, "", 0.02)
+            wait(lambda: self.together(since) or self.operate(since),
+                 LIMIT_S + 2, "", 0.02)
+
+    def operate(self, since):
+        """What an operator does who put a backup back: proxies that only poll
+        cannot show the server that it was above (docs/operations.md)."""
+        server = self.world.server.poller
+        for p in self.world.proxies:
+            if (p.settings["upstream"][0]["mode"] == "pull" and
+                    self.ordered < self.calms + 1 and
+                    p.poller.at >= since and server.at >= since and
+                    (p.poller.position or ()) > (server.position or ())):
+                self.ordered = self.calms + 1
+                self.faults.new_session(self.world.server)
 
     def until_listed(self):
         """Longer calm, so that the directory changes by itself. No promise:
@@ -230,6 +255,8 @@ class Run:
                 self.writer.start()
                 self.storm()
                 self.calm()
+            self.came = self.world.server.poller.came
+            self.went = self.world.server.poller.went
             self.world.end()
         finally:
             self.quiet()
@@ -254,15 +281,27 @@ class Run:
         self.world.hub.stop()
 
     def table(self):
-        for kind, n in sorted(self.events.items()):
-            print("%8d  %s" % (n, kind))
+        """As it stands in docs/reliability.md."""
+        print("| events | of which |\n| --- | --- |")
+        left = dict(self.events)
+        for what, form in FAMILIES:
+            mine = {k: left.pop(k) for k in sorted(left)
+                    if re.fullmatch(form, k)}
+            print("| %s: %d | %s |" % (what, sum(mine.values()), ", ".join(
+                "`%s` %d" % i for i in mine.items())))
+        need(not left, "in no family: %s", left)
         took = time.monotonic() - self.began
-        print("%8d  events in %d s (%.1f/s), seed %s; partitions by %s" % (
-            self.total(), took, self.total() / took, self.args.seed,
-            "namespaces" if self.world.namespaces else "the relay"))
-        print("%8d  damaged journals were refused at start%s" % (
+        print("| all: %d | in %d s: %.1f a second; seed %s |" % (
+            self.total(), took, self.total() / took, self.args.seed))
+        self.remarks()
+
+    def remarks(self):
+        print("partitions by %s; damaged journals refused at start: %d%s" % (
+            "namespaces" if self.world.namespaces else "the relay",
             self.faults.refused, "" if self.world.faulty else
-            "; no disk failed (no compiler)"), flush=True)
+            "; no disk failed and no clock jumped (no compiler)"))
+        print("calm: %d times; listed proxies: %d came, %d went" % (
+            self.calms, self.came, self.went), flush=True)
 
 
 def arguments(argv):

@@ -151,7 +151,7 @@ class Faults:
     def kill(self, d):
         self.down(d)
         self.count("kill", d.name)
-        self.later(0, 1.5, self.up, d)
+        self.later(0, 1, self.up, d)
 
     def kill_all(self):
         for d in self.world.daemons():
@@ -245,6 +245,7 @@ class Faults:
         """While it is down. to: the position that it may go back to."""
         d.poller.hold()         # what it heard comes before what is said now
         d.poller.position = None
+        d.went_back = True
         put_back(d, copy)
         self.world.record("back", who=d.name, to=to, why=why)
         d.poller.go()
@@ -288,6 +289,7 @@ class Faults:
         if d.alive():
             d.come()
             d.poller.position = None
+            d.went_back = True
             self.world.record("back", who=d.name, to=None, why="damaged")
             d.busy = False
         else:
@@ -311,7 +313,7 @@ class Faults:
         before = d.disk.hits()
         d.busy = True
         d.disk.set(what, self.rng.choice((1, 1, 2, 5, 1000)))
-        self.later(0.5, 3, self.disk_again, d, what, before)
+        self.later(0.3, 2, self.disk_again, d, what, before)
 
     def disk_again(self, d, what, before):
         d.disk.set("fine")
@@ -331,7 +333,7 @@ class Faults:
                     pass
         except OSError:
             pass
-        self.later(1, 4, self.disk_empties, d, filler, len(d.lines()))
+        self.later(0.5, 3, self.disk_empties, d, filler, len(d.lines()))
 
     def disk_empties(self, d, filler, before):
         if os.path.exists(filler):
@@ -364,7 +366,7 @@ class Faults:
         d.busy = self.set_clock(d, "clock-jump", self.rng.choice(
             (1200, 3600, FAR_S, FAR_S, 30, -30, -1200, -FAR_S)))
         if d.busy:
-            self.later(1, 5, self.clock_again, d)
+            self.later(0.6, 3, self.clock_again, d)
 
     def clock_again(self, d):
         self.set_clock(d, "clock-jump-back", 0)
@@ -372,11 +374,13 @@ class Faults:
 
     def server_clock(self, d):
         """Within what others take for good, ahead, and far beyond; any way
-        back."""
+        back. Not far when it may find that its history is lost: a session that
+        begins in the future is no good (docs/operations.md)."""
+        far = self.rng.choice((1200, FAR_S))
         d.busy = self.set_clock(d, "clock-jump-server", self.rng.choice(
-            (20, 40, 1200, FAR_S, -20, -300)))
+            (20, 40, -20, -300) + (() if d.went_back else (far, far))))
         if d.busy:
-            self.later(1, 5, self.clock_again, d)
+            self.later(0.6, 3, self.clock_again, d)
 
     def both_clocks(self, d):
         """The monotonic one jumps too: forth, and it starts anew after."""
@@ -386,7 +390,7 @@ class Faults:
         d.launch()
         self.set_clock(d, "clock-jump-both", self.rng.choice((10, 100, 1000)),
                        True)
-        self.later(1, 4, self.both_again, d)
+        self.later(0.6, 2.5, self.both_again, d)
 
     def both_again(self, d):
         self.down(d)

@@ -3,26 +3,29 @@ port of its upstream, or the push port, where it knows WebSocket frames.
 
 	hub = noise.Hub(lambda kind, link: ...)     # a thread of its own
 	link = hub.link("milan-push", ("127.0.0.1", 8081), frames=True, rng)
-	link.noise = 0.2        # of all frames (HTTP: pieces), from now on
+	link.begin(0.2, rng)    # of all frames (HTTP: pieces), from now on
+	link.noise = 0          # none
 	quiet = noise.Stop("line-silent", "milan-push")
 	link.hush(quiet)        # nothing passes, nobody at either end is told
 	link.speak(quiet)
 	link.refuse = noise.Stop(...)   # connections are closed as they come
 	link.reset()            # all that are open
-	link.plan = [None, "drop"]      # of the next frames the second
 
 The callback is told of each piece that was damaged in fact, once, and of each
 stop once that has stopped something. Standard library only.
 """
 import asyncio
+import re
 import socket
 import struct
 import threading
 
 PIECE = 1 << 16
 LATE_S = 0.02, 1.2
-WHOLE = ("drop", "double", "cut", "torn", "late", "flip", "head", "swap")
-BYTES = ("drop", "double", "torn", "late", "flip")
+WHOLE = ("drop", "double", "cut", "torn", "late", "flip", "head", "swap",
+         "forge")
+BYTES = ("drop", "double", "torn", "late", "flip", "forge")
+SIGNED = re.compile(rb"alto=:[A-Za-z0-9+/]{86}==:")
 
 
 class Frames:
@@ -85,6 +88,14 @@ def flipped(data, first, rng):
         data[at + 1:]
 
 
+def forged(data, rng):
+    """Another signature; all else is as it was."""
+    found = list(SIGNED.finditer(data))
+    at = rng.choice(found).start() + len(b"alto=:") + rng.randrange(85)
+    return data[:at] + (b"B" if data[at:at + 1] == b"A" else b"A") + \
+        data[at + 1:]
+
+
 class Stop:
     """Counted as soon as it stops something, and then no more."""
 
@@ -101,10 +112,10 @@ class Link:
     def __init__(self, hub, name, target, frames, rng):
         self.hub, self.name, self.target = hub, name, target
         self.frames, self.rng = frames, rng
-        self.noise, self.stop, self.refuse = 0.0, None, None
+        self.noise, self.kinds = 0.0, ()
+        self.stop, self.refuse = None, None
         self.passes = asyncio.Event()
         self.passes.set()
-        self.plan = []
         self.port = 0
         self.open = set()
 
@@ -112,6 +123,15 @@ class Link:
         server = await asyncio.start_server(self.accept, address, 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
+
+    def begin(self, noise, rng):
+        """Damage of all kinds; or of one, now and then of the one that only a
+        signature can show."""
+        all_of = WHOLE if self.frames else BYTES
+        what = rng.random()
+        self.kinds = ("forge",) if what < 0.15 else (
+            rng.choice(all_of),) if what < 0.3 else all_of
+        self.noise = noise
 
     def hush(self, stop):
         self.stop = stop
@@ -168,15 +188,16 @@ class Link:
                 if self.stop:
                     self.stop.hits(self.hub.told)
                 await self.passes.wait()
-                kind = self.choose(text, WHOLE if frames else BYTES)
+                kind = self.choose(text)
+                if kind == "forge" and not SIGNED.search(unit) or \
+                        kind in ("cut", "head", "swap") and not frames:
+                    kind = None
                 await self.put(writer, unit, kind, kept)
 
-    def choose(self, text, kinds):
-        if text and self.plan:
-            return self.plan.pop(0)
+    def choose(self, text):
         if not text or self.rng.random() >= self.noise:
             return None
-        return self.rng.choice(kinds)
+        return self.rng.choice(self.kinds)
 
     async def put(self, writer, unit, kind, kept):
         if kind:
@@ -195,6 +216,8 @@ class Link:
             await asyncio.sleep(self.rng.uniform(*LATE_S))
         elif kind == "flip":
             out = [flipped(unit, 4 if self.frames else 0, self.rng)]
+        elif kind == "forge":
+            out = [forged(unit, self.rng)]
         elif kind == "head":
             out = [flipped(unit[:2], 0, self.rng) + unit[2:]]
         elif kind == "swap" and not kept:

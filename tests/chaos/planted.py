@@ -217,6 +217,22 @@ def right():
     s = Story().start()
     slow = dict(s.pubs[0].state("milan", 0.5), t1=s.tick())
     yield "an answer that was long under way", s.add(slow)
+    s = Story().start()
+    s.add(announces(s.pubs[2], STRANGER, s.tick()))
+    yield "a key that was announced", s.see(
+        Publication(0, 4, 4, secret=STRANGER))
+    s = Story().start().calm()
+    s.body.pop()
+    s.see(Publication(0, 5, 4), "server")   # it lists somebody
+    yield "a directory that changes when all are there", s.add(
+        {"k": "calmed", "t": s.tick()})
+
+
+def announces(pub, secret, t):
+    """Its directory lists the key of that secret too."""
+    public = ed25519.public(secret)
+    return dict(pub.answer("server", ".directory", t),
+                keys={thumbprint(public): url64(public)})
 
 
 def wrong():
@@ -293,6 +309,8 @@ def unverified(s):
     yield "another ETag", changed(new, "milan", "net", t, etag='"x"')
     yield "a key of somebody else", Publication(
         0, 3, 3, secret=STRANGER).state("milan", t)
+    yield "a key that its own directory alone announces", announces(
+        Publication(0, 4, 4, secret=STRANGER), STRANGER, t)
     state = new.state("milan", t)
     doc = json.loads(state["text"])
     doc["resources"].pop()

@@ -130,6 +130,7 @@ class Victim:
 
     def hurtable(self, world, lines=None):
         self.busy = False       # a fault has it now
+        self.went_back = False  # since all were together
         self.copy = None        # (folder, position) of its state directory
         self.lines_to = lines
         self.disk = Disk(os.path.join(self.dir, "disk"))
@@ -182,8 +183,8 @@ class Victim:
             "0.0.0.0", self.lines_to.here if self.lines_to else "127.0.0.1")
 
     def set_clock(self, offset, both=False):
-        self.disk.ahead(offset, offset if both else 0)
         self.world.record("clock", who=self.name, offset=offset)
+        self.disk.ahead(offset, offset if both else 0)
 
 
 class Server(Victim, alto.Server):
