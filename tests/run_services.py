@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The computed services as operators meet them: property maps, settings that
 change what is offered, reloads under load, the settings of the clients'
-listener, metrics. What is answered to which request is in run_conformance.py.
+listener, metrics. What is answered to which request is in
+run_conformance_table.py.
 
   run_services.py [PATTERN]
 
