@@ -1,5 +1,5 @@
-"""A server and a proxy that offer computed services over small maps, and how they
-are asked.
+"""A server and a proxy that offer computed services over small maps, and how
+they are asked.
 """
 import json
 import os

@@ -353,7 +353,7 @@ def coded(t, coding):
         coding], None, "%s of bulk at %s" % (coding, t.name))[0]
 
 
-# --- tests ---------------------------------------------------------------------
+# --- tests -------------------------------------------------------------------
 
 FUNCTIONS = []          # (name, function, which pair of daemons)
 

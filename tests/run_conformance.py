@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""RFC 7285 and RFC 8189 over real sockets, requirement by requirement: a function
-for each that takes more than a row in run_conformance_table.py. All are asked of
-a server and of the proxy below it. docs/conformance.md says which test shows
-which requirement; the names here are the names there.
+"""RFC 7285 and RFC 8189 over real sockets, requirement by requirement: a
+function for each that takes more than a row in run_conformance_table.py. All
+are asked of a server and of the proxy below it. docs/conformance.md says which
+test shows which requirement; the names here are the names there.
 
   run_conformance.py [PATTERN]	only the tests that it is found in
 """

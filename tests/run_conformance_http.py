@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What HTTP asks of those who serve ALTO, requirement by requirement: of a server
-and of the proxy below it. docs/conformance.md names these tests; tests/rfc.py has
-the maps.
+"""What HTTP asks of those who serve ALTO, requirement by requirement: of a
+server and of the proxy below it. docs/conformance.md names these tests;
+tests/rfc.py has the maps.
 
   run_conformance_http.py [PATTERN]	only the tests that it is found in
 """

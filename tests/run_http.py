@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Attacks and accidents on the listener for clients, of a server and of the proxy
-below it, over real sockets: what comes slowly, is too large, or too many. See
+"""Attacks and accidents on the listener for clients, of a server and of the
+proxy below it, over real sockets: what comes slowly, is too large, or too many. See
 tests/witness.py for what must hold meanwhile.
 
 Usage: run_http.py [CHAPTER...]	bodies, slow, sizes, crowds

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Attacks by what stands in a request, on the listener for clients of a server and
-of the proxy below it. See tests/witness.py for what must hold meanwhile.
+"""Attacks by what stands in a request, on the listener for clients of a server
+and of the proxy below it. See tests/witness.py for what must hold meanwhile.
 
 Usage: run_http_requests.py [CHAPTER...]	expensive, headers, random
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The settings of the clients' listener, and the metrics of the computed services.
+"""The settings of the clients' listener, and metrics of the computed services.
 
   run_listener.py [PATTERN]
 
@@ -174,7 +174,7 @@ def counter(d, name):
 def moves(d, name, by, act):
     before = counter(d, name)
     act()
-    wait(lambda: counter(d, name) - before >= by, 5,
+    wait(lambda: counter(d, name) - before >= by, None,
          "alto_%s_total of %s moves" % (name, d.name))
     need(counter(d, name) - before == by, "%s moved by %g, not %d", name,
          counter(d, name) - before, by)

@@ -1,6 +1,6 @@
 """Clients that attack the listener of a server and of the proxy below it, and a
-witness: a process of its own at another address, which asks both daemons all the
-time. During each attack its answers must be right, and come no slower than a
+witness: a process of its own at another address, which asks both daemons all
+the time. During each attack its answers must be right, and come no slower than a
 generous multiple of the time they took just before. The memory of the daemons
 stays within a bound, counters move, and afterwards everything is as it was. A
 sanitizer's report in a log is a failure.
