@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/net/httpc.h"
 #include "common/sys/keyfile.h"
+#include "common/wire/ird_json.h"
 #include "proxy/settings.h"
 #include "proxy/sources.h"
 
@@ -142,6 +143,21 @@ size_t contacts_count(const struct contacts *c)
 const struct contact *contacts_at(const struct contacts *c, size_t i)
 {
 	return &c->at[i];
+}
+
+const char *contacts_push_refused(const struct contact *who, const char *uri)
+{
+	bool tls = strncmp(uri, "wss://", 6) == 0;
+
+	if (strlen(uri) > IRD_URI_MAX || !(tls ||
+	    strncmp(uri, "ws://", 5) == 0))
+		return "no push URI";
+	if (!tls && strncmp(who->directory, "http://", 7) != 0)
+		return "not TLS, which the directory is";
+	if (!httpc_same_host(uri, who->directory))
+		return "another host than the directory's; if it is right, "
+		       "write upstream.push";
+	return NULL;
 }
 
 const struct contact *contacts_origin(const struct contacts *c)

@@ -17,11 +17,11 @@ static void start_body(struct applier *a, const struct sub_act *act)
 	struct fetch f = {
 		.kind = FETCH_BODY, .id = act->id, .uri = act->uri,
 		.who = fetch_from(a, act->id, act->no_cache),
-		.size = act->size, .no_cache = act->no_cache,
-		.within = act->within,
+		.number = act->number, .size = act->size,
+		.no_cache = act->no_cache, .within = act->within,
 	};
 	enum rc rc = fetch_start(a, &f, NULL);
-	struct sub_body none = { .id = act->id };
+	struct sub_body none = { .id = act->id, .number = act->number };
 
 	if (a->poll.round && f.who->pull)
 		show(a, "snapshot", NULL);

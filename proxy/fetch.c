@@ -47,7 +47,8 @@ enum rc fetch_start(struct applier *a, const struct fetch *f,
 {
 	struct buf url = BUF_INIT(HTTPC_URL_MAX);
 	struct pull_request rq = {
-		.kind = (int)f->kind, .id = f->id, .no_cache = f->no_cache,
+		.kind = (int)f->kind, .id = f->id, .number = f->number,
+		.no_cache = f->no_cache,
 		.authorization = f->who->authorization,
 		.if_none_match = f->if_none_match, .tls = f->who->tls,
 		.within_ms = f->within * 1000, .done = on_fetched, .arg = a,
@@ -111,7 +112,7 @@ void fetch_why(const struct pull_result *r, char why[WHY_MAX])
 struct sub_body fetch_body(const struct pull_result *r)
 {
 	const struct httpc_answer *w = &r->answer;
-	struct sub_body b = { .id = r->id };
+	struct sub_body b = { .id = r->id, .number = r->number };
 
 	b.ok = r->rc == RC_OK && w->status == 200;
 	if (!b.ok)

@@ -205,6 +205,7 @@ static void start_again(struct applier *a)
 	log_error("pull", "%s: starting again", why);
 	sub_lost(a->sub, SUB_CLOSED);
 	channel_close(a, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
+	sub_forget(a->sub);
 	a->trust.ticket = a->probe_ticket = 0;
 	if (trust_busy(a))
 		trust_over(a, why);

@@ -9,6 +9,7 @@
 #include "common/service/miss.h"
 #include "common/service/options.h"
 #include "common/sys/conf.h"
+#include "common/sys/log.h"
 #include "proxy/applier.h"
 #include "proxy/settings.h"
 
@@ -131,6 +132,20 @@ static bool on_missing(void *arg)
 	return house_to_writer(&p->house, m);
 }
 
+static void say_warnings(const struct conf *c)
+{
+	struct buf lines = BUF_INIT(65536);
+	const char *s;
+
+	proxy_warnings(c, &lines);
+	s = buf_str(&lines);
+	for (size_t n; *s; s += n + (s[n] == '\n')) {
+		n = strcspn(s, "\n");
+		log_warn("proxy", "%.*s", (int)n, s);
+	}
+	buf_free(&lines);
+}
+
 static enum rc start(void *arg, struct restored *restored, struct diag *d)
 {
 	struct proxy *p = arg;
@@ -138,8 +153,10 @@ static enum rc start(void *arg, struct restored *restored, struct diag *d)
 		.wait_ms = MISS_WAIT_MS, .quiet_ms = MISS_QUIET_MS,
 		.waiting_max = MISS_WAITING_MAX, .ask = on_missing, .arg = p
 	};
-	enum rc rc = applier_start(p->applier, &p->house, restored, d);
+	enum rc rc;
 
+	say_warnings(p->conf);
+	rc = applier_start(p->applier, &p->house, restored, d);
 	if (rc == RC_OK)
 		rc = miss_new(&miss, &p->miss);
 	if (rc != RC_OK)
@@ -269,6 +286,11 @@ static const struct ctl_command commands[] = {
 	{ NULL, NULL }
 };
 
+static const struct options_program program = {
+	.name = "alto-proxy", .config = "/etc/altocast/alto-proxy.conf",
+	.table = &proxy_settings, .check = proxy_check
+};
+
 int main(int argc, char **argv)
 {
 	static struct proxy p;
@@ -282,9 +304,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	if (!options_read(argc, argv, "alto-proxy",
-	                  "/etc/altocast/alto-proxy.conf", &proxy_settings,
-	                  &p.conf, &status))
+	if (!options_read(argc, argv, &program, &p.conf, &status))
 		return status;
 	if (applier_new(p.conf, &p.applier) != RC_OK)
 		return 1;

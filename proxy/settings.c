@@ -4,6 +4,7 @@
 
 #include "common/core/sign.h"
 #include "common/core/vtag.h"
+#include "common/net/httpc.h"
 #include "common/net/tls.h"
 #include "common/proto/keys.h"
 #include "common/service/options.h"
@@ -26,7 +27,8 @@ static const struct conf_key keys[] = {
 	  "push: every change the moment it happens; pull: asked for each "
 	  "half heartbeat" },
 	{ "upstream", "push", CONF_URI, NULL, 0, 0, CONF_RESTART,
-	  "where to subscribe; default: as the directory says" },
+	  "where to subscribe; default: as the directory says, if that is on "
+	  "the same host, and over TLS where the directory is" },
 	{ "upstream", "name", CONF_STRING, NULL, 1, 64, CONF_RESTART,
 	  "the name to subscribe under, for push; the same at all" },
 	{ "upstream", "key", CONF_STRINGS, NULL, 1, 8, CONF_RESTART,
@@ -99,15 +101,33 @@ bool proxy_unsigned(const struct conf *c)
 	       conf_list_bool(c, "upstream", 0, "unsigned");
 }
 
+static const char *path_of(const char *uri)
+{
+	const char *host = strstr(uri, "://");
+
+	return host ? host + 3 + strcspn(host + 3, "/?") : "";
+}
+
 static bool is_plain(const char *uri)
 {
 	return strncmp(uri, "http://", 7) == 0 && !uri_on_loopback(uri);
+}
+
+static bool is_http(const char *uri)
+{
+	return strncmp(uri, "http", 4) == 0;
+}
+
+static bool is_ws(const char *uri)
+{
+	return strncmp(uri, "ws", 2) == 0;
 }
 
 static void check_mode(const struct conf *c, long i, struct buf *errors)
 {
 	const char *mode = text_of(c, i, "mode"), *name = text_of(c, i, "name");
 	const char *push = text_of(c, i, "push");
+	const char *directory = text_of(c, i, "directory");
 
 	if (mode && strcmp(mode, "push") != 0 && strcmp(mode, "pull") != 0)
 		conf_blame(c, errors, "upstream", i, "mode",
@@ -122,27 +142,72 @@ static void check_mode(const struct conf *c, long i, struct buf *errors)
 		conf_blame(c, errors, "upstream", i, "name",
 		           "not that of another upstream (\"%s\"): a proxy has "
 		           "one", proxy_name(c));
-	if (push && strncmp(push, "ws", 2) != 0)
+	if (push && !is_ws(push))
 		conf_blame(c, errors, "upstream", i, "push",
 		           "must be a ws:// or wss:// URI");
+	/* Who takes TLS off on this very machine may. */
+	else if (push && strncmp(push, "ws://", 5) == 0 &&
+	         !uri_on_loopback(push) && directory &&
+	         strncmp(directory, "https://", 8) == 0)
+		conf_blame(c, errors, "upstream", i, "push",
+		           "must be a wss:// URI, as the directory is https://");
+}
+
+/* TLS settings are for the directory and for where it subscribes. The first
+ * upstream's authorities are for an origin elsewhere, too (contacts.h). */
+static void check_tls_use(const struct conf *c, long i, struct buf *errors)
+{
+	static const char *const names[] = {
+		"tls.ca", "tls.pin", "tls.certificate", "tls.key"
+	};
+	const char *dir = text_of(c, i, "directory");
+	const char *push = text_of(c, i, "push");
+	const char *origin = conf_get_str(c, "origin");
+
+	if (!dir || strncmp(dir, "https", 5) == 0 ||
+	    (push && strncmp(push, "wss", 3) == 0))
+		return;
+	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+		if (!text_of(c, i, names[k]) || (i == 0 && k == 0 && origin &&
+		    strncmp(origin, "https", 5) == 0))
+			continue;
+		conf_blame(c, errors, "upstream", i, names[k], "\"%s\" speaks "
+		           "no TLS: this proves nothing; an https:// URI would",
+		           dir);
+	}
 }
 
 static void check_tls(const struct conf *c, long i, struct buf *errors)
 {
-	const char *certificate = text_of(c, i, "tls.certificate");
-	const char *key = text_of(c, i, "tls.key"), *pin;
-	size_t len;
+	const char *pin = text_of(c, i, "tls.pin");
 
-	if (!certificate != !key)
-		conf_blame(c, errors, "upstream", i, certificate ?
-		           "tls.certificate" : "tls.key",
-		           "certificate and key go together");
-	pin = text_of(c, i, "tls.pin");
-	len = pin ? strspn(pin, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
-	                   "stuvwxyz0123456789+/") : 0;
-	if (pin && (len != TLS_PIN_TEXT - 1 || strcmp(pin + len, "=") != 0))
+	options_check_tls(c, "upstream", i, "tls", errors);
+	options_check_ca(c, "upstream", i, "tls.ca", errors);
+	check_tls_use(c, i, errors);
+	if (pin && !tls_pin_ok(pin))
 		conf_blame(c, errors, "upstream", i, "tls.pin",
 		           "not the base64 of a SHA-256 (44 characters)");
+}
+
+/* A second one would be asked whenever the first is down, to no end. */
+static void check_directory(const struct conf *c, long i, struct buf *errors)
+{
+	const char *dir = text_of(c, i, "directory");
+
+	if (dir && !is_http(dir))
+		conf_blame(c, errors, "upstream", i, "directory", "\"%s\": a "
+		           "directory is at an http:// or https:// URI", dir);
+	for (long k = 0; dir && k < i; k++) {
+		const char *other = text_of(c, k, "directory");
+
+		if (!other || !httpc_same_origin(dir, other) ||
+		    strcmp(path_of(dir), path_of(other)) != 0)
+			continue;
+		conf_blame(c, errors, "upstream", i, "directory", "\"%s\" is "
+		           "upstream[%ld]'s, too: another one is no help when "
+		           "that is down", dir, k);
+		return;
+	}
 }
 
 /* How many are pinned for this upstream. */
@@ -219,21 +284,54 @@ static void check_names(const struct conf *c, size_t pins,
 static void check(const struct conf *c, struct buf *errors)
 {
 	const char *uri = conf_get_str(c, "public-uri");
+	const char *origin = conf_get_str(c, "origin");
 	size_t pins = 0;
 
 	options_check(c, errors);
 	options_check_tokens(c, "upstream", errors);
 	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++) {
+		check_directory(c, (long)i, errors);
 		check_mode(c, (long)i, errors);
 		check_tls(c, (long)i, errors);
 		check_unsigned(c, (long)i, errors);
 		pins += check_pins(c, (long)i, errors);
 	}
 	check_names(c, pins, errors);
-	if (uri && (uri[strlen(uri) - 1] != '/' ||
-	    strncmp(uri, "http", 4) != 0))
+	if (origin && !is_http(origin))
+		conf_blame(c, errors, "", -1, "origin", "\"%s\": a directory "
+		           "is at an http:// or https:// URI", origin);
+	if (uri && (uri[strlen(uri) - 1] != '/' || !is_http(uri)))
 		conf_blame(c, errors, "", -1, "public-uri",
 		           "an http:// or https:// URI that ends in \"/\"");
+}
+
+/* One that subscribes nowhere says nobody where it is. */
+static bool only_pulls(const struct conf *c)
+{
+	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++) {
+		const char *mode = text_of(c, (long)i, "mode");
+
+		if (!mode || strcmp(mode, "pull") != 0)
+			return false;
+	}
+	return conf_list_count(c, "upstream") > 0;
+}
+
+void proxy_warnings(const struct conf *c, struct buf *lines)
+{
+	if (conf_get_str(c, "public-uri") && only_pulls(c))
+		conf_blame(c, lines, "", -1, "public-uri", "no upstream has mode "
+		           "= \"push\": the server lists those alone that "
+		           "subscribe");
+	for (size_t i = 0; i < conf_list_count(c, "upstream"); i++)
+		options_warn_tls(c, "upstream", (long)i, "tls", lines);
+}
+
+void proxy_check(const struct conf *c, struct buf *errors,
+                 struct buf *warnings)
+{
+	(void)errors;
+	proxy_warnings(c, warnings);
 }
 
 const struct conf_table proxy_settings = {

@@ -4,9 +4,16 @@
 
 #include <stdbool.h>
 
+#include "common/base/buf.h"
 #include "common/sys/conf.h"
 
 extern const struct conf_table proxy_settings;
+
+/* What is allowed and still not wise, beside options_warnings(). */
+void proxy_warnings(const struct conf *c, struct buf *lines);
+/* The same as a part of --check (options.h). */
+void proxy_check(const struct conf *c, struct buf *errors,
+                 struct buf *warnings);
 
 /* Is the host of this URI this very machine (localhost, 127/8, ::1)? */
 bool uri_on_loopback(const char *uri);

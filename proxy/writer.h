@@ -131,6 +131,7 @@ struct fetch {
 	const struct contact *who;
 	const char *id, *uri;		/* relative to the directory of who */
 	const char *if_none_match;	/* or NULL */
+	uint64_t number;		/* of what sub wants */
 	uint64_t size;			/* of the body that is expected */
 	bool no_cache;
 	unsigned within;		/* seconds */

@@ -9,6 +9,7 @@
 #include "common/sys/conf.h"
 #include "common/sys/log.h"
 #include "server/answer.h"
+#include "server/check.h"
 #include "server/orders.h"
 #include "server/publisher.h"
 #include "server/reload.h"
@@ -258,6 +259,8 @@ static enum rc ready(void *arg, struct diag *d)
 	listed = publisher_roster(s->publisher, &n);
 	if (rc == RC_OK)
 		rc = roster_new(&s->house, &s->own, listed, n, &s->roster);
+	s->house.report.unlisted = roster_unlisted;
+	s->house.report.unlisted_arg = s->roster;
 	return rc == RC_OK ? watch_files(s, d) : rc;
 }
 
@@ -282,6 +285,11 @@ static const struct ctl_command commands[] = {
 	{ NULL, NULL }
 };
 
+static const struct options_program program = {
+	.name = "alto-server", .config = "/etc/altocast/alto-server.conf",
+	.table = &server_settings, .check = server_check
+};
+
 int main(int argc, char **argv)
 {
 	static struct server s;
@@ -294,9 +302,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	if (!options_read(argc, argv, "alto-server",
-	                  "/etc/altocast/alto-server.conf", &server_settings,
-	                  &s.conf, &status))
+	if (!options_read(argc, argv, &program, &s.conf, &status))
 		return status;
 	if (publisher_new(s.conf, &s.publisher) != RC_OK)
 		return 1;

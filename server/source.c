@@ -194,9 +194,13 @@ static enum rc read_all(struct mapset *s, const struct snapshot *held,
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct diag d = { 0 };
-		enum rc rc = read_map(s, &s->maps[i], held, force, warnings,
-		                      &d);
+		enum rc rc;
 
+		if (!s->maps[i].file) {		/* left out of a check */
+			first = first == RC_OK ? RC_ERULE : first;
+			continue;
+		}
+		rc = read_map(s, &s->maps[i], held, force, warnings, &d);
 		if (rc == RC_OK)
 			continue;
 		map_blame(&s->maps[i], &d, rc, errors);

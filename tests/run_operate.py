@@ -9,9 +9,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import alto
 import run_keys
@@ -150,6 +152,31 @@ def backup_busy(top):
     restore(w.server, copy)
     w.server.start()
     w.verify()
+    w.end()
+
+
+def backups_at_once(top):
+    """None takes another's copy away; who comes too early is told."""
+    w = World(top)
+    with socket.socket(socket.AF_UNIX) as s:    # one that dawdles
+        s.settimeout(alto.WAIT_S)
+        s.connect(w.server.socket)
+        s.sendall(b'{"command":"backup"}\n')
+        first = json.loads(s.makefile().readline())["path"]
+    with ThreadPoolExecutor(3) as pool:
+        files = [os.path.join(top, "copy%d" % i) for i in range(3)]
+        ends = list(pool.map(lambda f: w.server.call("backup", f), files))
+    for file, (code, _, err) in zip(files, ends):
+        need(code == 0 or (code == 1 and "being made already" in err),
+             "%d %s", code, err)
+        need(os.path.exists(file) == (code == 0), "%s", file)
+    need(any(code == 0 for code, _, _ in ends), "none: %s", ends)
+    for file in [first] + [f for f in files if os.path.exists(f)]:
+        with sqlite3.connect(file) as db:
+            need(db.execute("PRAGMA integrity_check").fetchone() == ("ok",),
+                 "%s is damaged", file)
+        db.close()
+    os.unlink(first)
     w.end()
 
 
@@ -363,6 +390,7 @@ def main():
     story("a new session on purpose", session_new)
     story("a backup, and what comes of restoring it", backup)
     story("backups while it publishes", backup_busy)
+    story("backups at once", backups_at_once)
     story("two servers on copies of one state directory", two_servers)
     story("a controller that flaps", flapping)
     story("a wall clock that jumps", clock_jumps)

@@ -164,6 +164,63 @@ def tokens(top):
     w.end()
 
 
+class Trap:
+    """Somebody who would like to be subscribed to: who came, if anyone did."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.01)
+        self.port = self.socket.getsockname()[1]
+
+    def came(self):
+        try:
+            self.socket.accept()[0].close()
+            return True
+        except TimeoutError:
+            return False
+
+
+@story("a push URI elsewhere or without TLS is not followed, and sees no token")
+def astray(top):
+    trap = Trap()
+    file = secret(os.path.join(top, "milan.token"), TOKENS[0])
+    w = World(top, start=False, heartbeat=1,
+              subscribers=[{"name": "milan", "token-file": file}])
+    alto.at_home(w.server)
+    at = w.server.settings["push"]
+    for what, why in (
+            ("wss://localhost:%d/push" % trap.port, "another host"),
+            ("ws://127.0.0.1:%d/push" % trap.port, "not TLS")):
+        w.server.settings["push"] = dict(at, **{"public-uri": what})
+        if what.startswith("ws:"):
+            del w.server.settings["push"]["tls"]
+        w.server.start()
+        p = w.proxy("milan", upstream={"token-file": file}, start=False)
+        p.start()
+        told = wait(lambda: troubles(p).get("push"), None, "it is told")
+        need(what in told and why in told, "%s", told)
+        alto.in_step(w.server, p)           # by polling
+        w.change()
+        alto.in_step(w.server, p)
+        need(p.counts()["phase"] == "fallback" and p.counts()["failures"],
+             "%s", p.counts())
+        need(any("discover: " + what in l for l in p.lines()), "not logged")
+        need(not trap.came(), "%s was followed", what)
+        need(p.stop() == 0, "it ended badly")
+        w.server.stop()
+    # The operator's own word is another matter.
+    w.server.settings["push"] = at
+    w.server.start()
+    p.upstream["push"] = w.push.replace("127.0.0.1", "localhost")
+    p.start()
+    wait(lambda: p.counts()["phase"] == "current", None, "it subscribes")
+    need("push" not in troubles(p), "%s", troubles(p))
+    p.stop()
+    p.upstream["push"] = "ws://alto.example.net/push"
+    refuses(p, "push: must be a wss:// URI")
+    w.end()
+
+
 @story("a proxy shows another token after its own reload")
 def proxy_token(top):
     file = secret(os.path.join(top, "milan.token"), TOKENS[0])
@@ -376,8 +433,25 @@ def soon(top):
     w.server.reload()
     need(not troubles(w.server), "%s", troubles(w.server))
     w.server.stop()
+    w.end()
+
+
+@story("an expired certificate is warned of, and a reload takes a good one")
+def expired_own(top):
+    w = World(top, start=False)
     w.ca.issue("server", days=-1)
-    refuses(w.server, "expired", "http.tls.certificate")
+    w.server.start()
+    text = wait(lambda: troubles(w.server).get("cert-http"), None, "told")
+    need("has expired, on 20" in text, "%s", text)
+    need("cert-push" in troubles(w.server), "not of push")
+    # What else a reload takes is not held up by it.
+    w.server.reload()
+    old = print_of(w.pair[0])
+    w.ca.issue("server")
+    w.server.reload()
+    need(not troubles(w.server), "%s", troubles(w.server))
+    need(shown(w.server.url + "/", w.trust) == print_of(w.pair[0]) != old,
+         "the old one is shown")
     w.end()
 
 

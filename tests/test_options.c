@@ -174,15 +174,71 @@ static void certificates_go_with_their_keys(void)
 	        "nobody is asked");
 	refuses(tls("http: { tls: { " BOTH "}; };",
 	            certs_file("server", "pem"), certs_file("other", "key")),
-	        "http.tls.certificate: ");
-	refuses(tls("push: { tls: { " BOTH "}; };",
-	            certs_file("expired", "pem"), certs_file("expired", "key")),
-	        "expired");
+	        "http.tls.key: ");
 	refuses(tls("push: { tls: { " BOTH "}; };", "gone.pem",
 	            certs_file("server", "key")), "gone.pem");
 	refuses(tls("http: { tls: { " BOTH "}; };",
 	            certs_file("server", "pem"), certs_file("server", "pem")),
-	        "http.tls.certificate: ");
+	        "http.tls.key: ");
+	refuses(server("push: { tls: { " BOTH "client-ca = \"KEY\"; }; };"),
+	        "push.tls.client-ca: ");
+}
+
+/* The warnings of a configuration that is taken, into lines. */
+static void warns(const char *text, const char *why)
+{
+	struct buf lines = BUF_INIT(1u << 16);
+	struct conf *c = load(text, &lines);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	options_warnings(c, &lines);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&lines), why));
+	if (!strstr(buf_str(&lines), why) || (!*why && lines.len))
+		printf("\n  %s: %s", text, buf_str(&lines));
+	CU_ASSERT_EQUAL(lines.len == 0, !*why);
+	conf_free(c);
+	buf_free(&lines);
+}
+
+static void a_certificate_out_of_its_time_is_warned_of(void)
+{
+	warns(tls("push: { tls: { " BOTH "}; };", certs_file("expired", "pem"),
+	          certs_file("expired", "key")),
+	      "push.tls.certificate: ");
+	warns(server("push: { tls: { " BOTH "}; };"), "");
+}
+
+static void operators_on_another_host_are_warned_of(void)
+{
+	warns("admin: { listen = \"0.0.0.0:0\"; };", "admin.listen: not on "
+	      "loopback");
+	warns("admin: { listen = \"[::1]:0\"; };", "");
+}
+
+static void what_something_in_front_must_do_is_warned_of(void)
+{
+	warns("push: { public-uri = \"wss://a.example/push\"; };",
+	      "push.public-uri: \"wss://a.example/push\": push.tls is not set");
+	warns("push: { public-uri = \"ws://a.example/below\"; };",
+	      "served at /push");
+	warns("push: { public-uri = \"ws://a.example:81/push\"; };", "");
+	refuses(server("push: { public-uri = \"wss://a.example/\"; "
+	               "tls: { " BOTH "}; };"), "served at /push alone");
+}
+
+static void subscribers_are_of_use(void)
+{
+	refuses("subscribers = ( { name = \"rp milan\"; } );",
+	        "subscribers[0].name: \"rp milan\": not 1 to 64");
+	refuses(server("subscribers = ( { name = \"a\"; certificate = "
+	               "\"CERT\"; } );"), "without push.tls nobody");
+	refuses("subscribers = ( { name = \"a\"; uris = [\"https://a.example/\","
+	        "\"https://a.example\"]; } );",
+	        "subscribers[0].uris: \"https://a.example\": ");
+	refuses("subscribers = ( { name = \"a\"; uris = "
+	        "\"wss://a.example/\"; } );", "subscribers[0].uris: ");
+	takes("subscribers = ( { name = \"rp:a-1@b_c\"; uris = "
+	      "\"http://a.example/b/\"; } );");
 }
 
 static void a_key_that_others_can_read_is_refused(void)
@@ -297,6 +353,13 @@ int main(void)
 		  subscribers_of_tls_get_a_wss_uri },
 		{ "tokens in the clear are warned of",
 		  tokens_in_the_clear_are_warned_of },
+		{ "a certificate out of its time is warned of",
+		  a_certificate_out_of_its_time_is_warned_of },
+		{ "operators on another host are warned of",
+		  operators_on_another_host_are_warned_of },
+		{ "what something in front must do is warned of",
+		  what_something_in_front_must_do_is_warned_of },
+		{ "subscribers are of use", subscribers_are_of_use },
 		{ "the account must be there", the_account_must_be_there },
 		{ "an identity is read of its group",
 		  an_identity_is_read_of_its_group },

@@ -119,12 +119,57 @@ static void each_fault_has_its_code_and_names_its_file(void)
 	CU_ASSERT_EQUAL(load("server", "other", NULL, &id, &d), RC_ERULE);
 	CU_ASSERT_STRING_EQUAL(d.file, certs_file("other", "key"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "not the key"));
-	CU_ASSERT_EQUAL(load("expired", "expired", NULL, &id, &d), RC_ERULE);
-	CU_ASSERT_STRING_EQUAL(d.file, certs_file("expired", "pem"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "has expired, on 20"));
 	CU_ASSERT_EQUAL(load("server", "server", "nobody", &id, &d),
 	                RC_ENOENT);
 	CU_ASSERT_PTR_NULL(id);
+}
+
+static void all_faults_are_told_at_once(void)
+{
+	const struct tls_files files = {
+		.certificate = certs_file("nobody", "pem"),
+		.key = certs_file("server", "pem"),
+		.client_ca = certs_file("server", "key")
+	};
+	struct diag d[TLS_FILES] = { { .line = 0 } };
+	struct tls_identity *id = NULL;
+
+	chmod(certs_file("server", "pem"), 0600);
+	CU_ASSERT_EQUAL(tls_identity_judge(&files, &id, d), RC_ENOENT);
+	chmod(certs_file("server", "pem"), 0644);
+	CU_ASSERT_PTR_NULL(id);
+	CU_ASSERT_STRING_EQUAL(d[TLS_CERTIFICATE].file, files.certificate);
+	CU_ASSERT_STRING_EQUAL(d[TLS_KEY].file, files.key);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d[TLS_KEY].text, "not a private key"));
+	CU_ASSERT_STRING_EQUAL(d[TLS_CLIENT_CA].file, files.client_ca);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d[TLS_CLIENT_CA].text,
+	                              "not certificates"));
+}
+
+static void one_out_of_its_time_is_taken_and_said_to_be(void)
+{
+	char why[TLS_UNTIMELY_TEXT] = "";
+	struct tls_identity *id = NULL;
+	struct diag d = { .line = 0 };
+
+	CU_ASSERT_EQUAL_FATAL(load("expired", "expired", NULL, &id, &d), RC_OK);
+	CU_ASSERT(tls_identity_untimely(id, time(NULL), why));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "has expired, on 20"));
+	tls_identity_unref(id);
+	CU_ASSERT_EQUAL_FATAL(load("server", "server", NULL, &id, &d), RC_OK);
+	CU_ASSERT_FALSE(tls_identity_untimely(id, time(NULL), why));
+	CU_ASSERT(tls_identity_untimely(id, 1000000000, why));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "is not valid before 20"));
+	tls_identity_unref(id);
+}
+
+static void authorities_can_be_checked_alone(void)
+{
+	struct diag d = { .line = 0 };
+
+	CU_ASSERT_EQUAL(tls_ca_check(certs_file("ca", "pem"), &d), RC_OK);
+	CU_ASSERT_EQUAL(tls_ca_check(certs_file("ca", "key"), &d), RC_ESYNTAX);
+	CU_ASSERT_STRING_EQUAL(d.file, certs_file("ca", "key"));
 }
 
 static void what_is_not_pem_is_refused(void)
@@ -206,6 +251,10 @@ int main(void)
 		{ "a chain in order", a_chain_is_taken_in_order_only },
 		{ "faults are named",
 		  each_fault_has_its_code_and_names_its_file },
+		{ "all faults at once", all_faults_are_told_at_once },
+		{ "out of its time",
+		  one_out_of_its_time_is_taken_and_said_to_be },
+		{ "authorities alone", authorities_can_be_checked_alone },
 		{ "not PEM", what_is_not_pem_is_refused },
 		{ "an open key", a_key_that_others_can_read_is_refused },
 		{ "several prints", a_file_of_several_has_a_print_for_each },

@@ -15,7 +15,6 @@
 
 #include "common/base/buf.h"
 #include "common/base/enc.h"
-#include "common/sys/clock.h"
 #include "common/sys/file.h"
 
 #define SUBJECT_MAX 512
@@ -29,7 +28,7 @@ struct tls_identity {
 	X509_STORE *clients;		/* NULL: no client_ca */
 	struct buf cert_pem, key_pem;
 	struct buf subject;
-	int64_t expires;
+	int64_t begins, expires;
 	char print[TLS_PRINT_TEXT + 1];
 };
 
@@ -185,6 +184,15 @@ enum rc tls_store_load(const char *file, X509_STORE **out, struct diag *d)
 	return RC_OK;
 }
 
+enum rc tls_ca_check(const char *file, struct diag *d)
+{
+	X509_STORE *s = NULL;
+	enum rc rc = tls_store_load(file, &s, d);
+
+	X509_STORE_free(s);
+	return rc;
+}
+
 bool tls_pin_ok(const char *pin)
 {
 	struct buf raw = BUF_INIT(DIGEST_SIZE + 1);
@@ -262,13 +270,11 @@ static void put_subject(struct buf *b, X509 *cert)
 }
 
 /* Unix seconds; 0: no time can be read. */
-static int64_t end_of(const X509 *cert)
+static int64_t seconds_of(const ASN1_TIME *at)
 {
 	struct tm t = { 0 };
 
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &t) != 1)
-		return 0;
-	return (int64_t)timegm(&t);
+	return ASN1_TIME_to_tm(at, &t) == 1 ? (int64_t)timegm(&t) : 0;
 }
 
 /* an identity */
@@ -288,22 +294,6 @@ static enum rc check_chain(const struct tls_identity *id, const char *file,
 		below = x;
 	}
 	return RC_OK;
-}
-
-static enum rc check_time(const struct tls_identity *id, const char *file,
-                          struct diag *d)
-{
-	time_t end = (time_t)id->expires;
-	char text[64];
-	struct tm t;
-
-	if (id->expires > clock_wall_s())
-		return RC_OK;
-	if (gmtime_r(&end, &t) == NULL ||
-	    strftime(text, sizeof(text), "the certificate has expired, on "
-	             "%Y-%m-%d", &t) == 0)
-		return fail(d, file, RC_ERULE, "the certificate has expired");
-	return fail(d, file, RC_ERULE, text);
 }
 
 /* The TLS library has rules of its own, such as the size of keys. */
@@ -326,37 +316,48 @@ static enum rc check_use(const struct tls_identity *id, const char *file,
 	return rc;
 }
 
+/* Whether the two go together. */
 static enum rc check(const struct tls_identity *id,
                      const struct tls_files *files, struct diag *d)
 {
 	enum rc rc;
 
 	if (X509_check_private_key(id->cert, id->key) != 1)
-		return fail(d, files->key, RC_ERULE,
+		return fail(&d[TLS_KEY], files->key, RC_ERULE,
 		            "not the key of the certificate");
-	rc = check_chain(id, files->certificate, d);
+	rc = check_chain(id, files->certificate, &d[TLS_CERTIFICATE]);
 	if (rc == RC_OK)
-		rc = check_time(id, files->certificate, d);
-	if (rc == RC_OK)
-		rc = check_use(id, files->certificate, d);
+		rc = check_use(id, files->certificate, &d[TLS_CERTIFICATE]);
 	return rc;
 }
 
+/* Each of the files, whatever is wrong with another; the first fault's code. */
 static enum rc load(struct tls_identity *id, const struct tls_files *files,
                     struct diag *d)
 {
-	enum rc rc = tls_certs_load(files->certificate, &id->chain, d);
+	enum rc rc[TLS_FILES] = { RC_OK };
 
-	if (rc != RC_OK)
-		return rc;
-	id->cert = sk_X509_shift(id->chain);
-	id->expires = end_of(id->cert);
-	rc = load_key(files->key, &id->key, d);
-	if (rc == RC_OK)
-		rc = check(id, files, d);
-	if (rc == RC_OK && files->client_ca != NULL)
-		rc = tls_store_load(files->client_ca, &id->clients, d);
-	return rc;
+	rc[TLS_CERTIFICATE] = tls_certs_load(files->certificate, &id->chain,
+	                                     &d[TLS_CERTIFICATE]);
+	rc[TLS_KEY] = load_key(files->key, &id->key, &d[TLS_KEY]);
+	if (files->client_ca != NULL)
+		rc[TLS_CLIENT_CA] = tls_store_load(files->client_ca,
+		                                   &id->clients,
+		                                   &d[TLS_CLIENT_CA]);
+	for (int i = 0; i < TLS_FILES; i++)
+		if (rc[i] != RC_OK)
+			diag_set(&d[i], rc[i], "%s", rc_text(rc[i]));
+	if (rc[TLS_CERTIFICATE] == RC_OK) {
+		id->cert = sk_X509_shift(id->chain);
+		id->begins = seconds_of(X509_get0_notBefore(id->cert));
+		id->expires = seconds_of(X509_get0_notAfter(id->cert));
+	}
+	if (id->cert != NULL && id->key != NULL)
+		rc[TLS_KEY] = check(id, files, d);
+	for (int i = 0; i < TLS_FILES; i++)
+		if (rc[i] != RC_OK)
+			return rc[i];
+	return RC_OK;
 }
 
 /* What bio holds becomes the content of b, allocated once: a buffer that grows
@@ -392,8 +393,8 @@ static enum rc write_pem(struct tls_identity *id)
 	return rc;
 }
 
-enum rc tls_identity_load(const struct tls_files *files,
-                          struct tls_identity **out, struct diag *d)
+enum rc tls_identity_judge(const struct tls_files *files,
+                           struct tls_identity **out, struct diag *d)
 {
 	struct tls_identity *id = calloc(1, sizeof(*id));
 	enum rc rc;
@@ -420,6 +421,18 @@ enum rc tls_identity_load(const struct tls_files *files,
 	return RC_OK;
 }
 
+enum rc tls_identity_load(const struct tls_files *files,
+                          struct tls_identity **out, struct diag *d)
+{
+	struct diag each[TLS_FILES] = { { .line = 0 } };
+	enum rc rc = tls_identity_judge(files, out, each);
+
+	for (int i = 0; d != NULL && d->text[0] == '\0' && i < TLS_FILES; i++)
+		if (each[i].text[0] != '\0')
+			*d = each[i];
+	return rc;
+}
+
 struct tls_identity *tls_identity_ref(struct tls_identity *id)
 {
 	atomic_fetch_add_explicit(&id->refs, 1, memory_order_relaxed);
@@ -443,6 +456,23 @@ void tls_identity_unref(struct tls_identity *id)
 int64_t tls_identity_expires(const struct tls_identity *id)
 {
 	return id->expires;
+}
+
+bool tls_identity_untimely(const struct tls_identity *id, int64_t now,
+                           char dst[TLS_UNTIMELY_TEXT])
+{
+	bool early = id->begins > now;
+	time_t at = (time_t)(early ? id->begins : id->expires);
+	struct tm t;
+
+	if (!early && id->expires > now)
+		return false;
+	if (gmtime_r(&at, &t) == NULL ||
+	    strftime(dst, TLS_UNTIMELY_TEXT, early ? "is not valid before "
+	             "%Y-%m-%d %H:%M UTC" : "has expired, on %Y-%m-%d", &t)
+	    == 0)
+		snprintf(dst, TLS_UNTIMELY_TEXT, "is out of its time");
+	return true;
 }
 
 const char *tls_identity_print(const struct tls_identity *id)

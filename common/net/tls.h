@@ -29,15 +29,27 @@ struct tls_files {
 	const char *client_ca;		/* PEM of authorities; NULL: none */
 };
 
+enum { TLS_CERTIFICATE, TLS_KEY, TLS_CLIENT_CA, TLS_FILES };
+
 /* RC_ENOENT, RC_EIO: no such file, cannot be read. RC_ESYNTAX: not PEM of that
- * kind. RC_ERULE: the key is not the certificate's; others can read the key; the
- * certificate has expired. d names file and reason. */
+ * kind. RC_ERULE: the key is not the certificate's; others can read the key. d
+ * names file and reason, of the first fault. A certificate that is out of its time
+ * is taken, for it may be all there is: see tls_identity_untimely(). */
 MUST_CHECK enum rc tls_identity_load(const struct tls_files *files,
                                      struct tls_identity **out,
                                      struct diag *d);
+/* The same, with all faults: d is an array of TLS_FILES, in which the file at fault
+ * has a text. */
+MUST_CHECK enum rc tls_identity_judge(const struct tls_files *files,
+                                      struct tls_identity **out,
+                                      struct diag *d);
 struct tls_identity *tls_identity_ref(struct tls_identity *id);
 void tls_identity_unref(struct tls_identity *id);	/* NULL is fine */
 int64_t tls_identity_expires(const struct tls_identity *id);	/* Unix s */
+/* Has it expired, or does it begin later? Why, with the day, into dst. */
+#define TLS_UNTIMELY_TEXT 64
+bool tls_identity_untimely(const struct tls_identity *id, int64_t now,
+                           char dst[TLS_UNTIMELY_TEXT]);
 const char *tls_identity_print(const struct tls_identity *id);	/* own one's */
 /* "CN=..., DNS:a, DNS:b": for status. */
 const char *tls_identity_subject(const struct tls_identity *id);
@@ -46,6 +58,9 @@ const char *tls_identity_subject(const struct tls_identity *id);
 MUST_CHECK enum rc tls_prints_load(const char *file,
                                    char (*print)[TLS_PRINT_TEXT + 1],
                                    size_t max, size_t *n, struct diag *d);
+
+/* Can others be checked against the authorities in that PEM file? */
+MUST_CHECK enum rc tls_ca_check(const char *file, struct diag *d);
 
 /* What a connection to another host must show, and what we show it. The texts are
  * lent until the call that takes them returns. */

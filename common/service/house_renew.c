@@ -52,11 +52,11 @@ static void warn_of(struct house *h, const char *topic, const char *listener,
 {
 	int64_t now = clock_wall_s();
 	int64_t left = id ? tls_identity_expires(id) - now : INT64_MAX;
-	char text[128] = "";
+	char text[128] = "", why[TLS_UNTIMELY_TEXT];
 
-	if (left < 0)
-		snprintf(text, sizeof(text), "the certificate of %s has "
-		         "expired: nobody can connect", listener);
+	if (id && tls_identity_untimely(id, now, why))
+		snprintf(text, sizeof(text), "the certificate of %s %s: others "
+		         "refuse it", listener, why);
 	else if (left < WARN_S)
 		snprintf(text, sizeof(text), "the certificate of %s expires in "
 		         "%lld days: put a new one there and reload", listener,
@@ -101,6 +101,20 @@ static enum rc same_kind(const struct house_creds *old,
 	                "http.tls" : "push.tls");
 }
 
+/* A certificate that is out of its time is taken, but not for a good one. */
+static enum rc no_worse(const char *group, const struct tls_identity *old,
+                        const struct tls_identity *next, struct diag *d)
+{
+	char why[TLS_UNTIMELY_TEXT], ignored[TLS_UNTIMELY_TEXT];
+	int64_t now = clock_wall_s();
+
+	if (!old || !next || !tls_identity_untimely(next, now, why) ||
+	    tls_identity_untimely(old, now, ignored))
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "%s.certificate: the new certificate %s; "
+	                "the one in use is good", group, why);
+}
+
 /* Subscribers last: who may be one no longer is told so at once. */
 static enum rc exchange(struct house *h, const struct house_creds *next)
 {
@@ -133,6 +147,10 @@ static enum rc renew(struct house *h, struct buf *errors)
 	rc = house_creds_read(c, &next, &d);
 	if (rc == RC_OK)
 		rc = same_kind(&h->part->creds, &next, &d);
+	if (rc == RC_OK)
+		rc = no_worse("http.tls", h->part->creds.http, next.http, &d);
+	if (rc == RC_OK)
+		rc = no_worse("push.tls", h->part->creds.push, next.push, &d);
 	if (rc == RC_OK)
 		rc = exchange(h, &next);
 	if (rc == RC_OK) {

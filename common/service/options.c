@@ -1,20 +1,23 @@
 #include "common/service/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "common/core/prefix.h"
+#include "common/core/vtag.h"
 #include "common/service/guard.h"
+#include "common/sys/clock.h"
 #include "common/sys/confine.h"
+#include "common/sys/file.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
-#define ERRORS_MAX (256u << 10)
+#define PUSH_PATH "/push"	/* where subscribers are served */
 #define ORIGIN_MAX 512		/* a longer one is cut where it is shown */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
@@ -51,6 +54,43 @@ static void check_names(const struct conf *c, struct buf *errors)
 			conf_blame(c, errors, "", -1, "subscribers",
 			           "the name \"%s\" stands twice", names[i]);
 	free(names);
+}
+
+/* What a proxy may announce: the server looks it up by the letter. */
+static void check_uris(const struct conf *c, long i, struct buf *errors)
+{
+	size_t n = conf_list_strings(c, "subscribers", (size_t)i, "uris");
+
+	for (size_t k = 0; k < n; k++) {
+		const char *s = conf_list_nth(c, "subscribers", (size_t)i,
+		                              "uris", k);
+
+		if (strncmp(s, "http", 4) != 0 || s[strlen(s) - 1] != '/')
+			conf_blame(c, errors, "subscribers", i, "uris", "\"%s\""
+			           ": an http:// or https:// URI that ends in "
+			           "\"/\", as the proxy's public-uri", s);
+	}
+}
+
+static void check_subscribers(const struct conf *c, struct buf *errors)
+{
+	bool tls = conf_get_str(c, "push.tls.certificate") != NULL;
+
+	for (size_t i = 0; i < conf_list_count(c, "subscribers"); i++) {
+		const char *name = conf_list_str(c, "subscribers", i, "name");
+
+		if (name && !pid_ok(name, strlen(name)))
+			conf_blame(c, errors, "subscribers", (long)i, "name",
+			           "\"%s\": not 1 to 64 letters, digits or "
+			           "-:@_: nobody can subscribe as that", name);
+		if (!tls && conf_list_is_set(c, "subscribers", i,
+		                             "certificate"))
+			conf_blame(c, errors, "subscribers", (long)i,
+			           "certificate", "without push.tls nobody is "
+			           "asked for one: set push.tls, or give it a "
+			           "token-file");
+		check_uris(c, (long)i, errors);
+	}
 }
 
 /* One takes the other's place: the same address, or one is all of them. */
@@ -239,15 +279,33 @@ static const char *of_group(const struct conf *c, const char *group,
 	return conf_get_str(c, full);
 }
 
-enum rc options_identity(const struct conf *c, const char *group,
-                         struct tls_identity **out, struct diag *d)
+/* group is "http.tls" or "push.tls", or "tls" in element i of a list. */
+static const char *of_tls(const struct conf *c, const char *list, long i,
+                          const char *group, const char *name)
 {
-	struct tls_files files = {
-		.certificate = of_group(c, group, "certificate"),
-		.key = of_group(c, group, "key"),
+	char full[CONF_NAME_MAX];
+
+	if (i < 0)
+		return of_group(c, group, name);
+	conf_row_name(group, name, full, sizeof(full));
+	return conf_list_str(c, list, (size_t)i, full);
+}
+
+static struct tls_files files_of(const struct conf *c, const char *list,
+                                 long i, const char *group)
+{
+	return (struct tls_files){
+		.certificate = of_tls(c, list, i, group, "certificate"),
+		.key = of_tls(c, list, i, group, "key"),
 		.client_ca = strcmp(group, "push.tls") == 0 ?
 		             of_group(c, group, "client-ca") : NULL,
 	};
+}
+
+enum rc options_identity(const struct conf *c, const char *group,
+                         struct tls_identity **out, struct diag *d)
+{
+	const struct tls_files files = files_of(c, "", -1, group);
 
 	if (files.certificate)
 		return tls_identity_load(&files, out, d);
@@ -255,31 +313,77 @@ enum rc options_identity(const struct conf *c, const char *group,
 	return RC_OK;
 }
 
-static void check_identity(const struct conf *c, const char *group,
-                           struct buf *errors)
+/* At the setting that names the file which is at fault. */
+void options_blame_file(const struct conf *c, struct buf *errors,
+                        const char *list, long i, const char *name,
+                        const struct diag *d)
 {
-	bool certificate = of_group(c, group, "certificate") != NULL;
-	bool key = of_group(c, group, "key") != NULL;
-	struct tls_identity *id = NULL;
 	struct buf text = BUF_INIT(1024);
+
+	diag_print(d, &text);
+	conf_blame(c, errors, list, i, name, "%s", buf_str(&text));
+	buf_free(&text);
+}
+
+void options_check_tls(const struct conf *c, const char *list, long i,
+                       const char *group, struct buf *errors)
+{
+	static const char *const names[TLS_FILES] = {
+		"certificate", "key", "client-ca"
+	};
+	const struct tls_files files = files_of(c, list, i, group);
+	struct diag d[TLS_FILES] = { { .line = 0 } };
+	struct tls_identity *id = NULL;
 	char name[CONF_NAME_MAX];
-	struct diag d = { 0 };
 	enum rc rc = RC_OK;
 
-	conf_row_name(group, "certificate", name, sizeof(name));
-	if (certificate != key)
-		conf_blame(c, errors, "", -1, name, "%s.certificate and %s.key "
-		           "go together: set %s too", group, group,
-		           key ? "the certificate" : "the key");
-	else
-		rc = options_identity(c, group, &id, &d);
-	if (rc != RC_OK) {
-		diag_print(&d, &text);
-		conf_blame(c, errors, "", -1, name, "%s", text.len ?
-		           buf_str(&text) : rc_text(rc));
+	if (files.certificate && files.key)
+		rc = tls_identity_judge(&files, &id, d);
+	else if (files.certificate || files.key)
+		diag_set(&d[files.key != NULL], RC_ERULE, "%s.certificate and "
+		         "%s.key go together: set the %s too", group, group,
+		         files.key ? "certificate" : "key");
+	if (rc == RC_ENOMEM)
+		diag_set(&d[TLS_CERTIFICATE], rc, "%s", rc_text(rc));
+	for (int k = 0; k < TLS_FILES; k++) {
+		conf_row_name(group, names[k], name, sizeof(name));
+		if (d[k].text[0])
+			options_blame_file(c, errors, list, i, name, &d[k]);
 	}
 	tls_identity_unref(id);
-	buf_free(&text);
+}
+
+void options_check_ca(const struct conf *c, const char *list, long i,
+                      const char *name, struct buf *errors)
+{
+	const char *file = i < 0 ? conf_get_str(c, name) :
+	                   conf_list_str(c, list, (size_t)i, name);
+	struct diag d = { .line = 0 };
+
+	if (file && tls_ca_check(file, &d) != RC_OK)
+		options_blame_file(c, errors, list, i, name, &d);
+}
+
+static const char *path_of(const char *uri)
+{
+	const char *host = strstr(uri, "://");
+
+	return host ? host + 3 + strcspn(host + 3, "/?") : "";
+}
+
+static void check_push_uri(const struct conf *c, struct buf *errors)
+{
+	const char *uri = conf_get_str(c, "push.public-uri");
+
+	if (!uri || !conf_get_str(c, "push.tls.certificate"))
+		return;
+	if (strncmp(uri, "ws://", 5) == 0)
+		conf_blame(c, errors, "", -1, "push.public-uri", "\"%s\": with "
+		           "push.tls subscribers need a wss:// URI", uri);
+	if (strcmp(path_of(uri), PUSH_PATH) != 0)
+		conf_blame(c, errors, "", -1, "push.public-uri", "\"%s\": "
+		           "subscribers are served at " PUSH_PATH " alone",
+		           uri);
 }
 
 static void check_push(const struct conf *c, struct buf *errors)
@@ -291,9 +395,6 @@ static void check_push(const struct conf *c, struct buf *errors)
 	if (conf_get_str(c, "push.tls.client-ca") && !tls)
 		conf_blame(c, errors, "", -1, "push.tls.client-ca", "without "
 		           "push.tls.certificate nobody is asked for one");
-	if (uri && tls && strncmp(uri, "wss://", 6) != 0)
-		conf_blame(c, errors, "", -1, "push.public-uri", "\"%s\": with "
-		           "push.tls subscribers need a wss:// URI", uri);
 	if (conf_get_listen(c, "push.listen", &push) != RC_OK)
 		return;
 	if (push.wildcard && !uri)
@@ -320,6 +421,8 @@ static void check_account(const struct conf *c, struct buf *errors)
 		           "use");
 	else if (user && confine_who(user, group, &who, &d) != RC_OK)
 		conf_blame(c, errors, "", -1, "user", "%s", d.text);
+	else if (user && geteuid() == 0)
+		file_account(who.uid);		/* secrets may be its */
 }
 
 static bool has_tokens(const struct conf *c)
@@ -330,16 +433,57 @@ static bool has_tokens(const struct conf *c)
 	return false;
 }
 
+/* Without TLS here the URI may still be that of something in front. */
+static void warn_push_uri(const struct conf *c, struct buf *lines)
+{
+	const char *uri = conf_get_str(c, "push.public-uri");
+
+	if (!uri || conf_get_str(c, "push.tls.certificate"))
+		return;
+	if (strncmp(uri, "wss://", 6) == 0)
+		conf_blame(c, lines, "", -1, "push.public-uri", "\"%s\": "
+		           "push.tls is not set, so something in front of "
+		           "push.listen must speak TLS", uri);
+	if (strcmp(path_of(uri), PUSH_PATH) != 0)
+		conf_blame(c, lines, "", -1, "push.public-uri", "\"%s\": "
+		           "subscribers are served at " PUSH_PATH ", so "
+		           "something in front must lead there", uri);
+}
+
+void options_warn_tls(const struct conf *c, const char *list, long i,
+                      const char *group, struct buf *lines)
+{
+	const struct tls_files files = files_of(c, list, i, group);
+	char why[TLS_UNTIMELY_TEXT], name[CONF_NAME_MAX];
+	struct tls_identity *id = NULL;
+
+	conf_row_name(group, "certificate", name, sizeof(name));
+	if (files.certificate && files.key &&
+	    tls_identity_load(&files, &id, NULL) == RC_OK &&
+	    tls_identity_untimely(id, clock_wall_s(), why))
+		conf_blame(c, lines, list, i, name, "%s: the certificate %s: "
+		           "others refuse it; put a good one there and reload",
+		           files.certificate, why);
+	tls_identity_unref(id);
+}
+
 void options_warnings(const struct conf *c, struct buf *lines)
 {
-	struct conf_listen push;
+	struct conf_listen at;
 
-	if (conf_get_listen(c, "push.listen", &push) == RC_OK &&
-	    !push.loopback && has_tokens(c) &&
+	if (conf_get_listen(c, "push.listen", &at) == RC_OK &&
+	    !at.loopback && has_tokens(c) &&
 	    !conf_get_str(c, "push.tls.certificate"))
 		conf_blame(c, lines, "", -1, "push.listen", "tokens travel in "
 		           "the clear: set push.tls, or have something in "
 		           "front of it that speaks TLS");
+	if (conf_get_listen(c, "admin.listen", &at) == RC_OK && !at.loopback)
+		conf_blame(c, lines, "", -1, "admin.listen", "not on loopback, "
+		           "and it asks nobody who he is: let a firewall keep "
+		           "others out");
+	warn_push_uri(c, lines);
+	options_warn_tls(c, "", -1, "http.tls", lines);
+	options_warn_tls(c, "", -1, "push.tls", lines);
 }
 
 void options_check(const struct conf *c, struct buf *errors)
@@ -351,116 +495,14 @@ void options_check(const struct conf *c, struct buf *errors)
 		conf_blame(c, errors, "", -1, "log", "\"%s\" is not known: "
 		           "error, warn, info or debug", level);
 	check_names(c, errors);
+	check_subscribers(c, errors);
 	check_listeners(c, errors);
 	check_paths(c, errors);
 	check_http(c, errors);
 	check_account(c, errors);
-	check_identity(c, "http.tls", errors);
-	check_identity(c, "push.tls", errors);
+	options_check_tls(c, "", -1, "http.tls", errors);
+	options_check_tls(c, "", -1, "push.tls", errors);
 	check_push(c, errors);
+	check_push_uri(c, errors);
 	guard_check(c, errors);
-}
-
-/* ---- the command line ------------------------------------------------------ */
-
-static bool load_conf(const struct conf_table *table, const char *path,
-                      struct conf **conf)
-{
-	struct buf errors = BUF_INIT(ERRORS_MAX);
-	enum rc rc = conf_load(table, path, conf, &errors);
-
-	if (rc != RC_OK)
-		fprintf(stderr, "%s", errors.len ? buf_str(&errors) :
-		        rc_text(rc));
-	buf_free(&errors);
-	return rc == RC_OK;
-}
-
-static void usage(FILE *to, const char *program, const char *path)
-{
-	fprintf(to, "Usage: %s [--config FILE] [--check] [--show-config]\n"
-	        "  -c, --config FILE  read settings from FILE (%s)\n"
-	        "      --check        say every error in the settings, and "
-	        "exit\n"
-	        "      --show-config  print all settings in effect, and exit\n"
-	        "      --sample       print a settings file to start from\n"
-	        "  -V, --version      print the version, and exit\n"
-	        "  -h, --help         print this, and exit\n"
-	        "It stays in the foreground and logs to stderr.\n",
-	        program, path);
-}
-
-/* What --show-config and --check say of settings that are good. */
-static void tell(const struct conf *c, const char *path, bool show)
-{
-	struct buf text = BUF_INIT(ERRORS_MAX);
-	const char *s;
-
-	if (show) {
-		conf_show(c, &text);
-		fputs(buf_str(&text), stdout);
-	} else {
-		options_warnings(c, &text);
-		s = buf_str(&text);
-		for (size_t n; *s; s += n + 1) {
-			n = strcspn(s, "\n");
-			fprintf(stderr, "warning: %.*s\n", (int)n, s);
-		}
-		printf("%s: ok\n", path);
-	}
-	buf_free(&text);
-}
-
-bool options_read(int argc, char **argv, const char *program,
-                  const char *default_config, const struct conf_table *table,
-                  struct conf **conf, int *status)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 'k' },
-		{ "show-config", no_argument, NULL, 's' },
-		{ "sample", no_argument, NULL, 'e' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct buf text = BUF_INIT(ERRORS_MAX);
-	const char *path = default_config;
-	int opt, todo = 0;
-
-	while ((opt = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
-		if (opt == 'c')
-			path = optarg;
-		else
-			todo = opt;
-	}
-	*status = 0;
-	if (todo == '?' || optind < argc) {
-		usage(stderr, program, default_config);
-		*status = 2;
-		return false;
-	}
-	if (todo == 'h') {
-		usage(stdout, program, default_config);
-		return false;
-	}
-	if (todo == 'V') {
-		printf("%s %s\n", program, PACKAGE_VERSION);
-		return false;
-	}
-	if (todo == 'e') {
-		conf_sample(table, &text);
-		fputs(buf_str(&text), stdout);
-		buf_free(&text);
-		return false;
-	}
-	if (!load_conf(table, path, conf)) {
-		*status = 1;
-		return false;
-	}
-	if (todo == 0)
-		return true;
-	tell(*conf, path, todo == 's');
-	conf_free(*conf);
-	return false;
 }

@@ -12,7 +12,7 @@
 
 /* Rows that both tables of settings have; the ports are theirs. */
 #define OPTIONS_SETTINGS(http_listen, push_listen, admin_listen, ctl_socket) \
-	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED, \
+	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED | CONF_WRITTEN, \
 	  "directory for journal and key; made if missing" }, \
 	{ "", "log", CONF_STRING, "info", 0, 0, CONF_RESTART, \
 	  "least level that is logged: error, warn, info or debug" }, \
@@ -97,7 +97,7 @@
 	  CONF_RESTART, "bytes of updates kept for them" }, \
 	{ "admin", "listen", CONF_LISTEN, admin_listen, 0, 0, CONF_RESTART, \
 	  "where operators find /metrics, /healthz, /readyz and /status" }, \
-	{ "admin", "socket", CONF_PATH, ctl_socket, 0, 0, CONF_RESTART, \
+	{ "admin", "socket", CONF_PATH, ctl_socket, 0, 0, CONF_WRITTEN, \
 	  "control socket of altoctl" }
 
 /* Rules between these settings: for the check of both tables. */
@@ -118,10 +118,37 @@ void options_check_tokens(const struct conf *c, const char *list,
 MUST_CHECK enum rc options_identity(const struct conf *c, const char *group,
                                     struct tls_identity **out, struct diag *d);
 
+/* A line about the file that a setting names. list and i are conf_blame()'s. */
+void options_blame_file(const struct conf *c, struct buf *errors,
+                        const char *list, long i, const char *name,
+                        const struct diag *d);
+
+/* That certificate, key and client-ca of a group can be used; each fault is said
+ * at the setting that names the file. group: "http.tls", "push.tls", list "" and
+ * i -1; or "tls" in element i of a list. */
+void options_check_tls(const struct conf *c, const char *list, long i,
+                       const char *group, struct buf *errors);
+/* Is that certificate out of its time? That is a warning: a daemon that has no
+ * other must start, and take a good one at a reload. */
+void options_warn_tls(const struct conf *c, const char *list, long i,
+                      const char *group, struct buf *lines);
+/* That the setting, if there, names a file of authorities. */
+void options_check_ca(const struct conf *c, const char *list, long i,
+                      const char *name, struct buf *errors);
+
+struct options_program {
+	const char *name;		/* "alto-server" */
+	const char *config;		/* its settings, unless it is told others */
+	const struct conf_table *table;
+	/* What --check looks at beside the settings, since a start would; also of
+	 * settings that have errors. NULL: nothing. */
+	void (*check)(const struct conf *c, struct buf *errors,
+	              struct buf *warnings);
+};
+
 /* The command line of both daemons: --config, --check, --show-config, --sample,
  * --version, --help. true: go on with *conf; false: done, exit with *status. */
-bool options_read(int argc, char **argv, const char *program,
-                  const char *default_config, const struct conf_table *table,
+bool options_read(int argc, char **argv, const struct options_program *p,
                   struct conf **conf, int *status);
 
 #endif

@@ -224,6 +224,7 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 
 	if (!s)
 		return;
+	status_add(s->push->cfg.status, STATUS_received_bytes, len);
 	rc = pub_frame(s->pub, data, len, &news, &d);
 	if (rc != RC_OK) {
 		ws_abort(c);
@@ -239,6 +240,21 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 	else
 		on_news(s, news);
 	push_feed(s);
+}
+
+/* It goes on when it may again (ws.h): the others are served meanwhile. */
+static void on_paused(struct ws_conn *c)
+{
+	struct subscriber *s = ws_user(c);
+
+	if (!s)
+		return;
+	status_add(s->push->cfg.status, STATUS_received_paused, 1);
+	if (!s->loud && s->push->told_loud++ < PUSH_TOLD_MAX)
+		log_warn("push", "subscriber=%s peer=%s sends more than a "
+		         "subscriber has to say: it is read from slowly",
+		         pub_name(s->pub), ws_peer(c));
+	s->loud = true;
 }
 
 static void on_writable(struct ws_conn *c)
@@ -330,5 +346,6 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 
 const struct ws_handlers push_handlers = {
 	.admit = on_admit, .turned_away = on_turned_away, .open = on_open,
-	.message = on_message, .writable = on_writable, .closed = on_closed
+	.message = on_message, .writable = on_writable, .paused = on_paused,
+	.closed = on_closed
 };

@@ -22,6 +22,7 @@ struct subscriber {
 	struct tls_peer tls;
 	struct guard_badge badge;	/* what that was worth last */
 	bool subscribed, pulling;	/* it is counted as such */
+	bool loud;			/* it has sent more than it may */
 	uint64_t connected_ms;
 	uint64_t behind_ms;	/* not at the head since; 0: it is */
 	uint64_t stuck_ms;	/* the socket takes nothing since; 0: it does */
@@ -54,6 +55,7 @@ struct push {
 	size_t n, n_subscribed, n_pulling;
 	uint64_t sweep_ms;		/* of the last look at those who are stuck */
 	unsigned turned_away;		/* since then */
+	unsigned told_loud;		/* since then */
 	const char *refusing;		/* why nobody may subscribe; NULL: they
 					 * may */
 	bool draining, stopping;

@@ -28,8 +28,9 @@ static enum rc read_file(struct conf *c, struct buf *text, struct buf *errors)
 	return rc;
 }
 
-enum rc conf_load(const struct conf_table *t, const char *path,
-		  struct conf **out, struct buf *errors)
+/* *out is there also when values were wrong: RC_ERULE. */
+static enum rc load(const struct conf_table *t, const char *path,
+		    struct conf **out, struct buf *errors)
 {
 	struct buf text = BUF_INIT(FILE_MAX);
 	struct conf *c = calloc(1, sizeof(*c));
@@ -45,7 +46,7 @@ enum rc conf_load(const struct conf_table *t, const char *path,
 	rc = read_file(c, &text, errors);
 	if (rc == RC_OK)
 		rc = conf_read(c, buf_str(&text), errors);
-	if (rc != RC_OK)
+	if (rc != RC_OK && !c->whole)
 		goto out;
 	*out = c;
 	c = NULL;
@@ -53,6 +54,35 @@ out:
 	if (rc == RC_ENOMEM)
 		buf_printf(errors, "%s: %s\n", path, rc_text(rc));
 	buf_free(&text);
+	conf_free(c);
+	return rc;
+}
+
+enum rc conf_load(const struct conf_table *t, const char *path,
+		  struct conf **out, struct buf *errors)
+{
+	struct conf *c = NULL;
+	enum rc rc = load(t, path, &c, errors);
+
+	if (rc == RC_OK)
+		*out = c;
+	else
+		conf_free(c);
+	return rc;
+}
+
+enum rc conf_check(const struct conf_table *t, const char *path,
+		   void (*more)(const struct conf *c, void *arg), void *arg,
+		   struct buf *errors)
+{
+	size_t before = errors->len;
+	struct conf *c = NULL;
+	enum rc rc = load(t, path, &c, errors);
+
+	if (c)
+		more(c, arg);
+	if (rc == RC_OK && (errors->len != before || errors->rc != RC_OK))
+		rc = RC_ERULE;
 	conf_free(c);
 	return rc;
 }
@@ -196,6 +226,50 @@ const char *conf_list_nth(const struct conf *c, const char *list, size_t i,
 			  const char *name, size_t k)
 {
 	return nth(elem(c, list, i, name), k);
+}
+
+/* --- files and directories ----------------------------------------------- */
+
+static bool is_below(const char *real_dir, const char *path)
+{
+	size_t len = strlen(real_dir);
+	char *real = path ? realpath(path, NULL) : NULL;
+	bool below = real && strncmp(real, real_dir, len) == 0 &&
+		     (real[len] == '/' || len == 1);
+
+	free(real);
+	return below;
+}
+
+static const char *value_below(const struct conf_table *t, size_t row,
+			       const struct conf_value *v, const char *dir)
+{
+	const char *found = NULL;
+
+	if (t->keys[row].type == CONF_PATH && is_below(dir, v->text))
+		return v->text;
+	for (size_t k = 0; !found && v->items && k < v->n; k++)
+		if (t->keys[row].type == CONF_PATHS &&
+		    is_below(dir, v->items[k]))
+			found = v->items[k];
+	for (size_t k = 0; !found && v->elems && k < v->n; k++)
+		for (size_t i = 0; !found && i < t->n; i++)
+			found = value_below(t, i, &v->elems[k][i], dir);
+	return found;
+}
+
+const char *conf_below(const struct conf *c, const char *dir)
+{
+	char *real = realpath(dir, NULL);
+	const char *found = NULL;
+
+	if (real && is_below(real, c->path))
+		found = c->path;
+	for (size_t i = 0; real && !found && i < c->table->n; i++)
+		if (!(c->table->keys[i].flags & CONF_WRITTEN))
+			found = value_below(c->table, i, &c->vals[i], real);
+	free(real);
+	return found;
 }
 
 /* --- differences --------------------------------------------------------- */

@@ -36,6 +36,12 @@ MUST_CHECK enum rc conf_load(const struct conf_table *t, const char *path,
 /* The same file as it is now, by the same table. */
 MUST_CHECK enum rc conf_again(const struct conf *c, struct conf **out,
 			      struct buf *errors);
+/* Reads path to judge it alone. `more` looks closer at what was read, and may add
+ * to errors; it is called as the table's check is: also when values were wrong,
+ * not when there is nothing to look at. RC_OK: errors has no line. */
+MUST_CHECK enum rc conf_check(const struct conf_table *t, const char *path,
+			      void (*more)(const struct conf *c, void *arg),
+			      void *arg, struct buf *errors);
 void conf_free(struct conf *c);			/* NULL is fine */
 
 /* One more error, "file:line: name: ..." where name is a setting; the line of
@@ -61,6 +67,11 @@ const char *conf_get_nth(const struct conf *c, const char *name, size_t k);
 MUST_CHECK enum rc conf_get_listen(const struct conf *c, const char *name,
 				   struct conf_listen *out);
 
+/* A file that the program only reads and that lies below the directory: the one of
+ * the settings, or the value of a PATH that is not CONF_WRITTEN. NULL: none does.
+ * Lent, valid as long as c. */
+const char *conf_below(const struct conf *c, const char *dir);
+
 /* Lists of groups. */
 size_t conf_list_count(const struct conf *c, const char *list);
 bool conf_list_is_set(const struct conf *c, const char *list, size_t i,
@@ -80,7 +91,9 @@ const char *conf_list_nth(const struct conf *c, const char *list, size_t i,
  * in the syntax that conf_load() reads (paths absolute or as joined). */
 void conf_show(const struct conf *c, struct buf *dst);
 
-/* A file to start from: each setting with its help, defaults as comments. */
+/* A file to start from: each setting with its help, defaults as comments. What is
+ * required holds CONF_FILL_IN, which is refused as a value: reading it says what
+ * has to be filled in. */
 void conf_sample(const struct conf_table *t, struct buf *dst);
 
 /* The SETTINGS section of a manual page (man(7) macros). */

@@ -109,6 +109,11 @@ static char *read_text(const struct place *p, const struct conf_key *key,
 		      conf_text_wants(type));
 		return NULL;
 	}
+	if (strcmp(text, CONF_FILL_IN) == 0) {
+		blame(p, line, key->name, "still to be filled in; %s",
+		      conf_text_wants(type));
+		return NULL;
+	}
 	if (conf_text_has_control(text)) {
 		blame(p, line, key->name, "must not hold control characters");
 		return NULL;
@@ -399,7 +404,8 @@ enum rc conf_read(struct conf *c, const char *text, struct buf *errors)
 	if (rc == RC_OK) {
 		read_group(&p, config_root_setting(&lc));
 		fill_defaults(&p);
-		if (c->table->check && !no_memory)
+		c->whole = !no_memory;
+		if (c->table->check && c->whole)
 			c->table->check(c, errors);
 	}
 	config_destroy(&lc);

@@ -28,6 +28,7 @@
 struct buf;
 struct conf;
 
+#define CONF_FILL_IN	"..."	/* in a sample: no value yet */
 #define CONF_NAME_MAX	160	/* bytes of "group.name", with the NUL */
 
 enum conf_type {
@@ -41,6 +42,7 @@ enum conf_type {
 #define CONF_REQUIRED	2u	/* must be there, also when its group is not;
 				 * in a list: in each element */
 #define CONF_SECRET	4u	/* conf_show() keeps the value to itself */
+#define CONF_WRITTEN	8u	/* PATH: the program's own, see conf_below() */
 
 struct conf_key {
 	const char *group;	/* "", "http", "http.tls", "maps" */

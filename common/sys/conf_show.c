@@ -70,7 +70,7 @@ static void put_default(struct buf *dst, const struct conf_key *key)
 	else if (bare)
 		buf_puts(dst, s);
 	else
-		put_text(dst, s ? s : "...");
+		put_text(dst, s ? s : CONF_FILL_IN);
 }
 
 static bool has_value(const struct conf_key *key, const struct conf_value *v)
@@ -87,7 +87,8 @@ static void put_row(const struct out *o, const struct conf_key *key,
 	buf_printf(o->dst, "# %s\n", key->help);
 	indent(o);
 	if (!v || !has_value(key, v) || (key->flags & CONF_SECRET)) {
-		buf_puts(o->dst, *o->lead ? "" : "# ");
+		if (!*o->lead && (v || !(key->flags & CONF_REQUIRED)))
+			buf_puts(o->dst, "# ");
 		note = key->flags & CONF_REQUIRED ? "\t# required" :
 		       !key->def ? "\t# not set" : "";
 	}
@@ -130,7 +131,7 @@ static void put_list(const struct out *o, const struct conf_key *key,
 
 	indent(o);
 	buf_printf(o->dst, "# %s\n", key->help);
-	if (!v)
+	if (!v && !(key->flags & CONF_REQUIRED))
 		in.lead = "# ";
 	indent(&in);
 	buf_printf(o->dst, "%s = (\n", key->name);
@@ -203,7 +204,9 @@ void conf_sample(const struct conf_table *t, struct buf *dst)
 {
 	struct out o = { t, NULL, dst, "", 0 };
 
-	buf_printf(dst, "# %s\n", t->title);
+	buf_printf(dst, "# %s\n# Fill in each \"" CONF_FILL_IN "\" that has no "
+		   "\"#\" in front: it is required. Take the \"#\" out\n"
+		   "# where something else than the default is wanted.\n", t->title);
 	put_group(&o, "");
 }
 

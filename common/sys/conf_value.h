@@ -33,6 +33,7 @@ struct conf {
 	struct conf_value *vals;	/* in the order of the table */
 	size_t wrapped[32];	/* lines with numbers libconfig misreads */
 	size_t n_wrapped;
+	bool whole;		/* all was read, and has its defaults */
 };
 
 /* Frees the items; the value then holds none. */
