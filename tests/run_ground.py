@@ -680,7 +680,7 @@ class Run:
                     self.counts["fetches"] >= was["fetches"] + pulls)
         try:
             if updates:
-                alto.wait(settled, 5, "the proxy has counted it", 0.002)
+                alto.wait(settled, None, "the proxy has counted it", 0.002)
             else:
                 settled()
         except alto.Failed:

@@ -11,6 +11,7 @@ Callers come from anywhere: a header of a trusted forwarder says so.
 ALTO_SEED=<seed> repeats a run; the seed is printed first.
 """
 import copy
+import functools
 import gzip
 import ipaddress
 import json
@@ -22,6 +23,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import alto  # noqa: E402
+import beside  # noqa: E402
 import model  # noqa: E402
 from alto import Skip, need  # noqa: E402
 
@@ -588,8 +590,9 @@ def main():
     tests = alto.Tests()
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
     with alto.folder() as top:
-        for make in (example, plain, isp, cloud, world):
-            run(tests, top, make, pattern)
+        beside.run(tests, [
+            functools.partial(run, tests, top, make, pattern)
+            for make in (world, cloud, isp, plain, example)])
     return tests.end()
 
 

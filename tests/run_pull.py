@@ -335,7 +335,7 @@ def missing(top):
             '"cost-more"', '"cost-new"'))
     w.server.settings["maps"].append(w.server.map(("cost-new", path), False))
     w.server.start()
-    wait(lambda: p.get("/maps/cost-new")[0] == 200, 20, "a map that is new")
+    wait(lambda: p.get("/maps/cost-new")[0] == 200, None, "a map that is new")
     w.end()
 
 

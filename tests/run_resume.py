@@ -28,7 +28,7 @@ import alto
 import beside
 import noise
 from alto import Skip, need, wait
-from run_life import World, current, end_well, says, subscriber, troubles
+from living import World, current, end_well, says, subscriber, troubles
 
 SMALL = 5               # updates that a history keeps here
 

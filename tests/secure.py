@@ -10,12 +10,12 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 import urllib.parse
 import warnings
 
 import alto
+import beside
 from alto import need, wait
 
 EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
@@ -297,15 +297,7 @@ def story(what):
 def main():
     """The stories that the first argument is found in."""
     warnings.simplefilter("ignore", DeprecationWarning)     # TLS 1.1
-    want = sys.argv[1] if len(sys.argv) > 1 else ""
     if not shutil.which("openssl"):
         print("SKIP: openssl is not here")
         return 77
-    tests = alto.Tests()
-    for what, run in STORIES:
-        if want not in what:
-            continue
-        with alto.folder() as top, tests(what):
-            run(top)
-        alto.stop_all()
-    return tests.end()
+    return beside.tell(STORIES)

@@ -1,5 +1,5 @@
-"""A server of the example's maps, which are edited, and what is below it: for the
-stories about proxies that poll, and those that have proxies below them.
+"""A server of the example's maps, which are edited, and what is below it: for
+the stories about proxies that poll, and those that have proxies below them.
 """
 import json
 import os
