@@ -326,7 +326,7 @@ static void troubles_and_upstream_survive_any_bytes(void)
 
 	u.counts.reopened[SUB_GAP] = 2;
 	u.counts.updates = 5;
-	status_set_upstream(r->status, &u);
+	status_set_upstreams(r->status, &u, 1);
 	status_trouble(r->status, "fork", "a \"b\"\x80", NOW);
 	a = status_of(r, NOW, 1);
 	x = json_array_get(json_object_get(a, "upstreams"), 0);
@@ -698,7 +698,7 @@ static void metrics_are_the_text_format(void)
 	struct world w;
 
 	world_make(&w, "current");
-	status_set_upstream(w.r->status, &u);
+	status_set_upstreams(w.r->status, &u, 1);
 	status_closed(w.r->status, "a \"b\" \\ c\nd");
 	status_trouble(w.r->status, "reload", "text", NOW);
 	status_add(w.r->status, STATUS_http_bytes, 123456789012ull);
