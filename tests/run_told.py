@@ -166,7 +166,7 @@ def unlisted(top):
             alto.need((name in table) == (name != "near"), "%s", table)
         alto.need(said(server, "proxy=deaf", "cannot be listed"), "the log")
     with test("a proxy's status does not speak of a list", near):
-        alto.need("listed" not in json.dumps(near.status()), "it does")
+        alto.need('"listed"' not in json.dumps(near.status()), "it does")
     near.stop()
     server.stop()
 

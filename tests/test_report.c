@@ -183,7 +183,7 @@ static void troubles_and_upstream_survive_any_bytes(void)
 
 	u.counts.reopened[SUB_GAP] = 2;
 	u.counts.updates = 5;
-	status_set_upstream(r->status, &u);
+	status_set_upstreams(r->status, &u, 1);
 	status_trouble(r->status, "fork", "a \"b\"\x80", NOW);
 	a = status_of(r, NOW, 1);
 	x = json_array_get(json_object_get(a, "upstreams"), 0);

@@ -341,7 +341,7 @@ static void metrics_are_the_text_format(void)
 	struct world w;
 
 	world_make(&w, "current");
-	status_set_upstream(w.r->status, &u);
+	status_set_upstreams(w.r->status, &u, 1);
 	status_closed(w.r->status, "a \"b\" \\ c\nd");
 	status_trouble(w.r->status, "reload", "text", NOW);
 	status_add(w.r->status, STATUS_http_bytes, 123456789012ull);

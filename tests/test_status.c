@@ -134,14 +134,15 @@ static void more_topics_than_there_is_room_for_do_no_harm(void)
 static void a_server_has_no_upstream_and_a_proxy_has(void)
 {
 	struct status *st = made();
-	struct status_upstream u = { .mode = "push", .phase = "current" }, got;
+	struct status_upstream u = { .mode = "push", .phase = "current" };
+	struct status_upstream got[STATUS_UPSTREAMS];
 
-	CU_ASSERT_FALSE(status_get_upstream(st, &got));
+	CU_ASSERT_EQUAL(status_get_upstreams(st, got), 0);
 	u.counts.updates = 7;
-	status_set_upstream(st, &u);
-	CU_ASSERT_TRUE_FATAL(status_get_upstream(st, &got));
-	CU_ASSERT_STRING_EQUAL(got.phase, "current");
-	CU_ASSERT_EQUAL(got.counts.updates, 7);
+	status_set_upstreams(st, &u, 1);
+	CU_ASSERT_EQUAL_FATAL(status_get_upstreams(st, got), 1);
+	CU_ASSERT_STRING_EQUAL(got[0].phase, "current");
+	CU_ASSERT_EQUAL(got[0].counts.updates, 7);
 	status_set_subscribers(st, 12);
 	CU_ASSERT_EQUAL(status_subscribers(st), 12);
 	status_free(st);

@@ -182,11 +182,14 @@ void ws_conn_alive(struct ws_conn *c)
 static void fill(int64_t *left, uint64_t *since_ms, uint64_t now, size_t rate,
                  size_t most)
 {
-	uint64_t ms = now - *since_ms;
+	uint64_t ms = now - *since_ms, gain;
 
 	if (ms > WS_OWN_S * 1000)
 		ms = WS_OWN_S * 1000;
-	*left += (int64_t)(rate * ms / 1000);
+	gain = rate * ms / 1000;
+	if (gain == 0)
+		return;			/* of so short a time: later */
+	*left += (int64_t)gain;
 	if (*left > (int64_t)most)
 		*left = (int64_t)most;
 	*since_ms = now;

@@ -163,11 +163,6 @@ void status_set_upstreams(struct status *st, const struct status_upstream *u,
 	pthread_mutex_unlock(&st->lock);
 }
 
-void status_set_upstream(struct status *st, const struct status_upstream *u)
-{
-	status_set_upstreams(st, u, 1);
-}
-
 size_t status_get_upstreams(struct status *st,
                             struct status_upstream out[STATUS_UPSTREAMS])
 {
@@ -178,20 +173,6 @@ size_t status_get_upstreams(struct status *st,
 	memcpy(out, st->upstream, n * sizeof(out[0]));
 	pthread_mutex_unlock(&st->lock);
 	return n;
-}
-
-bool status_get_upstream(struct status *st, struct status_upstream *out)
-{
-	bool found = false;
-
-	pthread_mutex_lock(&st->lock);
-	for (size_t i = 0; !found && i < st->n_upstreams; i++) {
-		found = !st->upstream[i].spare;
-		if (found)
-			*out = st->upstream[i];
-	}
-	pthread_mutex_unlock(&st->lock);
-	return found;
 }
 
 void status_set_next_key(struct status *st, const struct status_next_key *k)

@@ -99,10 +99,7 @@ void status_trouble(struct status *st, const char *topic, const char *text,
 size_t status_troubles(struct status *st,
                        struct status_trouble out[STATUS_TOPICS]);
 
-void status_set_upstream(struct status *st, const struct status_upstream *u);
-/* false: there is none (a server). The one in use, of several. */
-bool status_get_upstream(struct status *st, struct status_upstream *out);
-/* All of them, the preferred one first; up to STATUS_UPSTREAMS. */
+/* All of them, the preferred one first; up to STATUS_UPSTREAMS. A server has none. */
 void status_set_upstreams(struct status *st, const struct status_upstream *u,
                           size_t n);
 size_t status_get_upstreams(struct status *st,
