@@ -124,7 +124,7 @@ static enum rc may_introduce(const struct sub *s, const struct state *st,
 	    (mine[0] && strcmp(mine, st->service) != 0))
 		return diag_set(d, RC_ERULE, "it is of service %s",
 		                st->service);
-	if (position_cmp(&st->pos, &s->top) < 0)
+	if (position_cmp(&st->pos, &s->keys.top) < 0)
 		return diag_set(d, RC_ERULE, "serial %llu of session %s is below "
 		                "what was verified",
 		                (unsigned long long)st->pos.serial,
@@ -189,7 +189,7 @@ enum rc sub_introduce(struct sub *s, const struct sub_body *b, int64_t now,
 	if (rc != RC_OK)
 		return rc;
 	s->keys = keys;
-	s->top = st.pos;
+	s->keys.top = st.pos;
 	sub_rekeyed(s);
 	/* What the line stands on may have been signed by a key that is gone:
 	 * what is held stays, and all else is listed anew. */
