@@ -2,6 +2,7 @@
  * poll. */
 #include "proxy/writer.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,8 +149,10 @@ static void give_up(struct applier *a, enum rc rc)
 static void look(struct applier *a)
 {
 	/* Keys go with the states that are verified, also with those that are
-	 * not served yet: what has retired must be so after a restart, too. */
-	if (memcmp(&a->kept, sub_keys(a->sub), sizeof(a->kept)) != 0)
+	 * not served yet: what has retired must be so after a restart, too. How
+	 * far they are known goes with them, and needs no writing alone. */
+	if (memcmp(&a->kept, sub_keys(a->sub), offsetof(struct keys, top)) !=
+	    0)
 		serve_keys(a);
 	if (a->poll.round && !a->poll.ticket && !sub_polling(a->sub)) {
 		status_trouble(a->house->status, "rounds", NULL, 0);

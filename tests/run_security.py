@@ -6,6 +6,7 @@ tokens that change under way, subscribers who are not what they say.
 
 PATTERN: only the stories that it is found in.
 """
+import contextlib
 import json
 import os
 import signal
@@ -266,6 +267,98 @@ def certificates(top):
     w.server.signal(signal.SIGHUP)
     wait(lambda: shown(w.push, w.trust) == third, None, "SIGHUP does it too")
     need(client.get()[0] == 200, "the client was dropped")
+    w.end()
+
+
+@story("certificates that live for seconds: nobody is dropped, nothing missed")
+def short_lived(top):
+    life, every = 20, 6
+    w = World(top, start=False)
+    alto.at_home(w.server)
+    w.server.set("push", {"tls": dict(tls(w.pair)["tls"],
+                                      **{"client-ca": w.ca.cert})})
+
+    def renew():
+        for name in ("localhost", "milan", "rome"):
+            w.ca.issue("server" if name == "localhost" else name,
+                       "DNS:%s,IP:127.0.0.1" % name, days=life / 86400)
+        return time.monotonic()
+
+    begun = renew()
+    w.server.start()
+    mine = {n: tls((w.ca.path(n + ".pem"), w.ca.path(n + ".key")))["tls"]
+            for n in ("milan", "rome")}
+    above = w.server
+    for name in mine:
+        above = w.proxy(name, above, upstream={"tls": dict(
+            mine[name], ca=w.ca.cert)}, http={"tls": mine[name]},
+            push={"listen": "127.0.0.1:0", "tls": mine[name]})
+    alto.in_step(w.server, *w.proxies)
+    first = w.server.position()
+    before = [p.counts() for p in w.proxies]
+    changes, last = 0, begun
+    while time.monotonic() - begun < life + every:
+        w.change()
+        changes += 1
+        alto.in_step(w.server, *w.proxies)
+        if time.monotonic() - last > every:
+            last = renew()
+            for d in [w.server, *w.proxies]:
+                d.ctl("reload")
+    for p, was in zip(w.proxies, before):
+        now = p.counts()
+        need(now["reopened"] == was["reopened"], "%s was dropped: %s", p.name,
+             now["reopened"])
+        need(now["fetches"] == was["fetches"], "%s fetched", p.name)
+        need(now["updates"] - was["updates"] >= changes, "%s missed some",
+             p.name)
+    need(w.server.position() >= (first[0], first[1] + changes), "lost")
+    # The first ones are over: who comes now does by the newest.
+    w.server.stop()
+    w.server.start()
+    w.change()
+    alto.in_step(w.server, *w.proxies)
+    for url in [w.server.url + "/", w.push, *(p.url + "/" for p in w.proxies)]:
+        shown(url, w.trust)             # would raise
+    w.end()
+
+
+@story("a handshake that stands still or is cut is no slow reader")
+def half_open(top):
+    """Neither counted nor logged as one, though it takes ten times as long as a
+    reader may. And the log says of who does subscribe whether it is by TLS."""
+    w = World(top, push={"slow": 1}, heartbeat=1, history={"count": 3})
+    at = urllib.parse.urlsplit(w.push)
+
+    def connect(text=b""):
+        s = socket.create_connection((at.hostname, at.port), alto.WAIT_S)
+        s.sendall(text)
+        return s
+    # Of a ClientHello: nothing, its head, and that before a cut.
+    still = [connect(), connect(bytes.fromhex("160301020001000"
+                                              "1fc0303"))]
+    half = reach(w.push, w.trust)
+    half.sendall(b"GET /push HTTP/1.1\r\nHost: x\r\n")
+    still.append(half)
+    for text in (b"", bytes.fromhex("1603010200010001fc0303")):
+        connect(text).close()
+    p = w.proxy("milan")
+    alto.in_step(w.server, p)
+    for s in still:
+        s.settimeout(alto.WAIT_S)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            need(s.recv(1) == b"", "it was answered")
+        s.close()
+    told = [l for l in w.server.lines() if "4002" in l or "takes nothing" in l]
+    need(not told, "called slow: %s", told)
+    need(not metric(w.server, 'alto_disconnects_total{reason="does not '
+                    'read"}'), "counted as slow")
+    refused = w.server.status()["refused"]
+    need(sum(refused.values()) == 5 and set(refused) <= {
+        "broken handshake", "slow handshake"}, "%s", refused)
+    says = [l for l in w.server.lines() if "subscribed subscriber=milan" in l]
+    need(says and "tls=TLSv1." in says[0] and "mode=snapshot" in says[0],
+         "%s", says)
     w.end()
 
 

@@ -229,9 +229,11 @@ static void of_the_retired_the_oldest_is_forgotten(void)
 	world_free(w);
 }
 
-static void the_retired_come_back_from_text_too(void)
+static void the_retired_and_the_top_come_back_from_text_too(void)
 {
 	static const char *const bad[] = {
+		"{\"keys\":[],\"top\":1}", "{\"keys\":[],\"top\":{}}",
+		"{\"keys\":[],\"top\":{\"serial\":1,\"session\":\"\"}}",
 		"{\"keys\":[],\"retired\":{}}", "{\"keys\":[],\"retired\":[1]}",
 		"{\"keys\":[],\"retired\":[\"short\"]}"
 	};
@@ -243,9 +245,11 @@ static void the_retired_come_back_from_text_too(void)
 	keys_follow(&k, &ird);
 	list(1);
 	keys_follow(&k, &ird);
+	k.top = snapshot_state(w->head)->pos;
 	CU_ASSERT_EQUAL(k.n_retired, 2);
 	CU_ASSERT_EQUAL(keys_write(&k, &text), RC_OK);
 	CU_ASSERT_EQUAL(keys_read(&again, text.data, text.len), RC_OK);
+	CU_ASSERT_EQUAL(position_cmp(&again.top, &k.top), 0);
 	CU_ASSERT_EQUAL(again.n_retired, 2);
 	CU_ASSERT_EQUAL(memcmp(again.retired, k.retired,
 	                       2 * sizeof(k.retired[0])), 0);
@@ -274,7 +278,7 @@ int main(void)
 		T(text_that_is_no_key_set_changes_nothing),
 		T(what_an_ird_no_longer_lists_is_retired),
 		T(of_the_retired_the_oldest_is_forgotten),
-		T(the_retired_come_back_from_text_too),
+		T(the_retired_and_the_top_come_back_from_text_too),
 		CU_TEST_INFO_NULL
 	};
 

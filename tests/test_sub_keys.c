@@ -297,6 +297,40 @@ static void a_pin_brings_nobody_back_behind_what_was_verified(void)
 	end();
 }
 
+/* A next key was stolen before it signed, and replaced. That was verified, not yet
+ * served, and then the proxy was started again: what listed the stolen one is played
+ * back to it. */
+static void a_restart_forgets_nothing_of_what_was_verified(void)
+{
+	struct buf text = BUF_INIT(1 << 16);
+	struct sub_config cfg = config();
+	struct keys kept = { .n = 0 };
+	struct snapshot *stolen;
+
+	start();
+	source = NULL;
+	w->listed[1] = true;
+	say(change_pull(0));
+	stolen = snapshot_ref(w->head);
+	w->listed[1] = false;
+	w->listed[2] = true;
+	say(change_pull(0));
+	CU_ASSERT(trusts(2));
+	CU_ASSERT(!trusts(1));
+	CU_ASSERT_EQUAL(publishes, 0);
+	CU_ASSERT_EQUAL(keys_write(sub_keys(s), &text), RC_OK);
+	CU_ASSERT_EQUAL(keys_read(&kept, text.data, text.len), RC_OK);
+	sub_free(s);
+	CU_ASSERT_EQUAL_FATAL(sub_new(&cfg, &kept, held, &s), RC_OK);
+	source = stolen;
+	poll_of(stolen);
+	CU_ASSERT(trusts(2));
+	CU_ASSERT(!trusts(1));
+	snapshot_unref(stolen);
+	buf_free(&text);
+	end();
+}
+
 static void a_pin_on_a_forged_state_changes_nothing(void)
 {
 	const size_t pins[] = { 2 };
@@ -336,6 +370,7 @@ int main(void)
 		T(a_new_pin_is_a_way_out),
 		T(a_pin_counts_only_when_the_directory_lists_the_key),
 		T(a_pin_brings_nobody_back_behind_what_was_verified),
+		T(a_restart_forgets_nothing_of_what_was_verified),
 		T(a_pin_on_a_forged_state_changes_nothing),
 		CU_TEST_INFO_NULL
 	};

@@ -78,6 +78,7 @@ bool tls_pin_ok(const char *pin);	/* is text of that form */
 
 /* What a peer has shown and what was checked of it. */
 struct tls_peer {
+	char version[8];		/* "TLSv1.3"; "": no TLS */
 	char print[TLS_PRINT_TEXT + 1];	/* "": it showed no certificate */
 	bool chained;			/* leads to an authority of client_ca */
 	char name[65];			/* the only DNS name, else the CN, when it

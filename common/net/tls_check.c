@@ -262,6 +262,8 @@ void tls_peer_read(const SSL *ssl, struct tls_peer *out)
 	X509 *cert = SSL_get0_peer_certificate(ssl);
 
 	memset(out, 0, sizeof(*out));
+	snprintf(out->version, sizeof(out->version), "%s",
+	         SSL_get_version(ssl));
 	if (cert == NULL || !tls_print(cert, out->print))
 		return;
 	out->chained = SSL_get_verify_result(ssl) == X509_V_OK;

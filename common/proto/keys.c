@@ -109,6 +109,13 @@ static bool put_retired(const struct keys *k, json_t *set)
 	return json_object_set_new(set, "retired", list) == 0;
 }
 
+static bool put_top(const struct keys *k, json_t *set)
+{
+	return json_object_set_new(set, "top", json_pack("{s:s,s:I}",
+		"session", k->top.session, "serial",
+		(json_int_t)k->top.serial)) == 0;
+}
+
 enum rc keys_write(const struct keys *k, struct buf *dst)
 {
 	json_t *set = json_object(), *list = json_array();
@@ -119,7 +126,8 @@ enum rc keys_write(const struct keys *k, struct buf *dst)
 	for (size_t i = 0; i < k->n; i++)
 		if (json_array_append_new(list, jwk_write(&k->key[i])) != 0)
 			goto out;
-	if (k->n_retired == 0 || put_retired(k, set))
+	if ((k->n_retired == 0 || put_retired(k, set)) &&
+	    (!k->top.session[0] || put_top(k, set)))
 		rc = jcs_write(set, dst);
 out:
 	json_decref(list);
@@ -144,6 +152,24 @@ static enum rc get_retired(const json_t *list, struct keys *k)
 	return RC_OK;
 }
 
+/* Journals from before it was kept have none: the state held is the highest then. */
+static enum rc get_top(const json_t *top, struct keys *k)
+{
+	const char *session;
+	json_int_t serial;
+
+	memset(&k->top, 0, sizeof(k->top));
+	if (!top)
+		return RC_OK;
+	if (json_unpack((json_t *)top, "{s:s,s:I}", "session", &session,
+	                "serial", &serial) != 0 || !enc_uuid_ok(session) ||
+	    serial < 1 || serial > (json_int_t)SERIAL_MAX)
+		return RC_ESYNTAX;
+	memcpy(k->top.session, session, UUID_TEXT + 1);
+	k->top.serial = (uint64_t)serial;
+	return RC_OK;
+}
+
 enum rc keys_read(struct keys *k, const char *text, size_t len)
 {
 	struct keys next = *k;
@@ -154,6 +180,8 @@ enum rc keys_read(struct keys *k, const char *text, size_t len)
 		rc = jwk_read_set(set, next.key, &next.n, NULL);
 	if (rc == RC_OK)
 		rc = get_retired(json_object_get(set, "retired"), &next);
+	if (rc == RC_OK)
+		rc = get_top(json_object_get(set, "top"), &next);
 	if (rc == RC_OK)
 		*k = next;
 	json_decref(set);

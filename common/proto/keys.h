@@ -14,6 +14,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/rc.h"
+#include "common/core/position.h"
 #include "common/core/sign.h"
 #include "common/core/snapshot.h"
 #include "common/wire/ird_json.h"
@@ -29,6 +30,9 @@ struct keys {
 	char pin[KEYS_PINS_MAX][THUMBPRINT_TEXT + 1];
 	size_t n_retired;		/* once trusted, oldest first */
 	char retired[KEYS_RETIRED_MAX][THUMBPRINT_TEXT + 1];
+	struct position top;		/* of the highest state verified, served or
+					 * not: what is below it changes no key,
+					 * also after a restart. The last member */
 };
 
 /* NULL: not trusted. */
@@ -54,8 +58,8 @@ MUST_CHECK enum rc keys_first(struct keys *k,
 /* Not retired any more: an operator's word. */
 void keys_pardon(struct keys *k, const char *id);
 
-/* The keys and what is retired (not the pins) as a JWK set with a member
- * `retired`, and back. */
+/* The keys, what is retired and top (not the pins) as a JWK set with the members
+ * `retired` and `top`, and back. RC_ESYNTAX: it is none. */
 MUST_CHECK enum rc keys_write(const struct keys *k, struct buf *dst);
 MUST_CHECK enum rc keys_read(struct keys *k, const char *text, size_t len);
 

@@ -193,7 +193,7 @@ static enum rc later_signature(struct sub *s, const struct state *st,
 		return rc;
 	/* The key may be in an IRD that is still to come. */
 	if (rc == RC_EKEY && s->line_at < st->pos.serial &&
-	    position_cmp(&st->pos, &s->top) >= 0)
+	    position_cmp(&st->pos, &s->keys.top) >= 0)
 		return RC_OK;
 	if (rc != RC_OK) {
 		sub_refuse_state(s, rc);

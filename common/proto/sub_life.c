@@ -31,7 +31,8 @@ enum rc sub_new(const struct sub_config *cfg, const struct keys *keys,
 	rc = work_new(&s->work);
 	if (rc == RC_OK && held) {
 		s->held = snapshot_ref(held);
-		s->top = snapshot_state(held)->pos;
+		if (position_cmp(&s->keys.top, &snapshot_state(held)->pos) < 0)
+			s->keys.top = snapshot_state(held)->pos;
 		rc = work_hold(s->work, held);
 	}
 	if (rc != RC_OK) {
@@ -147,7 +148,7 @@ enum rc sub_adopt(struct sub *s, struct snapshot *held,
 	snapshot_unref(s->held);
 	s->held = held;
 	s->keys = *keys;
-	s->top = snapshot_state(held)->pos;
+	s->keys.top = snapshot_state(held)->pos;
 	s->resume = s->no_have = false;
 	sub_closed(s);
 	return RC_OK;

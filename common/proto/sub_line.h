@@ -35,7 +35,6 @@ struct sub_run {
 struct sub {
 	struct sub_config cfg;
 	struct keys keys;		/* trusted: as of */
-	struct position top;		/* the highest state verified ever */
 	uint64_t line_at;		/* serial of the line's last verified
 					 * state */
 	struct snapshot *held;		/* served, or NULL */

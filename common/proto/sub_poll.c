@@ -98,7 +98,7 @@ enum rc sub_trust(struct sub *s, const struct leaf_set *set, int64_t now,
 		return diag_set(d, RC_ERULE, "service %s, expected %s",
 		                st->service, mine);
 	if (sub_holds(s, st) && st->created <= at->created &&
-	    position_cmp(&s->top, &st->pos) <= 0)
+	    position_cmp(&s->keys.top, &st->pos) <= 0)
 		return diag_set(d, RC_EEXIST, "it is what is held");
 	if (at && st->created <= at->created)
 		return diag_set(d, RC_ERULE, "it was signed at %s, no later "
@@ -127,7 +127,7 @@ static enum rc may_introduce(const struct sub *s, const struct state *st,
 	    (mine[0] && strcmp(mine, st->service) != 0))
 		return diag_set(d, RC_ERULE, "it is of service %s",
 		                st->service);
-	if (position_cmp(&st->pos, &s->top) < 0)
+	if (position_cmp(&st->pos, &s->keys.top) < 0)
 		return diag_set(d, RC_ERULE, "serial %llu of session %s is below "
 		                "what was verified",
 		                (unsigned long long)st->pos.serial,
@@ -192,7 +192,7 @@ enum rc sub_introduce(struct sub *s, const struct sub_body *b, int64_t now,
 	if (rc != RC_OK)
 		return rc;
 	s->keys = keys;
-	s->top = st.pos;
+	s->keys.top = st.pos;
 	sub_rekeyed(s);
 	/* What the line stands on may have been signed by a key that is gone:
 	 * what is held stays, and all else is listed anew. */

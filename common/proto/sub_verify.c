@@ -35,7 +35,7 @@ enum rc sub_load_ird(struct sub *s)
  * the keys are known from further on. */
 static bool below_top(const struct sub *s)
 {
-	return !s->trusting && position_cmp(&s->head.pos, &s->top) < 0;
+	return !s->trusting && position_cmp(&s->head.pos, &s->keys.top) < 0;
 }
 
 /* An unknown key signed the head, and the head's IRD lists it: the first contact,
@@ -221,7 +221,7 @@ static enum rc verify_head(struct sub *s, int64_t now)
 	}
 	s->line_at = s->head.pos.serial;
 	if (!below_top(s))
-		s->top = s->head.pos;
+		s->keys.top = s->head.pos;
 	sub_rekeyed(s);
 	return RC_OK;
 }

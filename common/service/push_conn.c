@@ -194,8 +194,10 @@ static void on_subscribed(struct subscriber *s)
 {
 	struct push *p = s->push;
 
-	log_info("push", "subscribed subscriber=%s peer=%s mode=%s from=%llu "
-	         "%s", pub_name(s->pub), ws_peer(s->ws), modes[pub_mode(s->pub)],
+	log_info("push", "subscribed subscriber=%s peer=%s tls=%s mode=%s "
+	         "from=%llu %s", pub_name(s->pub), ws_peer(s->ws),
+	         s->tls.version[0] ? s->tls.version : "no",
+	         modes[pub_mode(s->pub)],
 	         (unsigned long long)pub_have(s->pub)->serial,
 	         pub_reason(s->pub));
 	if (p->world.origin && pub_mode(s->pub) == MODE_BEHIND)
