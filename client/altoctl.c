@@ -14,6 +14,7 @@
 
 #include "client/ctl_backup.h"
 #include "client/ctl_call.h"
+#include "client/ctl_help.h"
 #include "client/ctl_order.h"
 #include "client/ctl_reload.h"
 #include "client/ctl_status.h"
@@ -26,23 +27,14 @@
 #define STATUS_TIMEOUT_S 10
 #define NO_TIMEOUT (-1)
 
-enum { FORCE = 1, COMPROMISED = 2, OVER = 4 };
-
 struct options {
 	const char *socket;		/* NULL: look for one */
 	bool json;
 	int timeout_s;			/* 0: the command's own */
 	unsigned given;			/* FORCE and so on */
+	bool help, version;
 	long over_s;
 	const char *file;		/* the argument, or NULL */
-};
-
-/* name: one word or two; to the daemon they are one, with a hyphen. */
-struct command {
-	const char *name, *arg, *help;	/* arg: NULL: takes none */
-	int timeout_s;
-	unsigned takes;			/* options */
-	void (*print)(const json_t *answer);
 };
 
 /* The first of the errors is the answer's "error" too. */
@@ -198,49 +190,15 @@ static const struct command commands[] = {
 	  ctl_moved },
 	{ "drain", NULL, "send subscribers away one by one, then end",
 	  STATUS_TIMEOUT_S, OVER, ctl_drain },
+	{ "help", "[COMMAND]", "this text, or what a command takes", 0, 0, NULL },
+	{ "version", NULL, "the version of altoctl", 0, 0, NULL },
 	{ NULL, NULL, NULL, 0, 0, NULL }
 };
-
-static int help(void)
-{
-	puts("usage: altoctl [OPTION]... COMMAND\n\ncommands");
-	for (const struct command *c = commands; c->name; c++)
-		printf("  %s%s%-*s  %s\n", c->name, c->arg ? " " : "",
-		       (int)(11 - strlen(c->name) - (c->arg != NULL)),
-		       c->arg ? c->arg : "", c->help);
-	puts("  help         this text\n"
-	     "  version      the version of altoctl\n\n"
-	     "options\n"
-	     "  -s, --socket PATH   control socket of the daemon; without it\n"
-	     "                      " SERVER_SOCKET ", else\n"
-	     "                      " PROXY_SOCKET "\n"
-	     "  -j, --json          the daemon's answer, one line\n"
-	     "  -t, --timeout S     give up after S seconds (what only asks: "
-	     "10;\n"
-	     "                      the others wait as long as it takes)\n"
-	     "  -f, --force         reload: also files that did not change, "
-	     "and\n"
-	     "                      those that were overridden\n"
-	     "      --compromised   key retire: at once, the key is in wrong "
-	     "hands\n"
-	     "      --over S        drain: within S seconds (10)\n"
-	     "  -h, --help          this text\n"
-	     "  -V, --version       the version of altoctl\n\n"
-	     "exit status\n"
-	     "  0 done   1 refused or failed   2 usage   3 not running");
-	return EXIT_DONE;
-}
 
 static int version(void)
 {
 	puts("altoctl " PACKAGE_VERSION);
 	return EXIT_DONE;
-}
-
-static int usage(const char *what, const char *word)
-{
-	return ctl_fail(EXIT_USAGE, "%s%s; altoctl --help shows how", what,
-	                word);
 }
 
 /* A whole number of seconds from least to most; -1: it is none. */
@@ -252,7 +210,8 @@ static long seconds_of(const char *text, long least, long most)
 	return end == text || *end != '\0' || n < least || n > most ? -1 : n;
 }
 
-static int read_option(int c, struct options *o)
+/* said: the option as it was typed, for those that are wrong. */
+static int read_option(int c, const char *said, struct options *o)
 {
 	switch (c) {
 	case 's':
@@ -271,18 +230,26 @@ static int read_option(int c, struct options *o)
 		o->given |= OVER;
 		o->over_s = seconds_of(optarg, 0, 3600);
 		return o->over_s >= 0 ? EXIT_DONE :
-		       usage("--over is 0 to 3600 seconds, not ", optarg);
+		       ctl_usage("--over is 0 to 3600 seconds, not ", optarg);
 	case 't':
 		o->timeout_s = (int)seconds_of(optarg, 1, 1000000);
 		return o->timeout_s > 0 ? EXIT_DONE :
-		       usage("--timeout is in seconds, not ", optarg);
-	default:	/* getopt has said what is wrong */
-		return EXIT_USAGE;
+		       ctl_usage("--timeout is in seconds, not ", optarg);
+	case 'h':
+		o->help = true;
+		return EXIT_DONE;
+	case 'V':
+		o->version = true;
+		return EXIT_DONE;
+	case ':':
+		return ctl_usage("it needs a value: ", said);
+	default:
+		return ctl_usage("there is no option ", said);
 	}
 }
 
-/* true: go on with the command; false: exit with *status. */
-static bool read_options(int argc, char **argv, struct options *o, int *status)
+/* false: it has been said what is wrong. */
+static bool read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
 		{ "socket", required_argument, NULL, 's' },
@@ -297,79 +264,61 @@ static bool read_options(int argc, char **argv, struct options *o, int *status)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "s:jt:fhV", known, NULL)) != -1) {
-		if (c == 'h' || c == 'V') {
-			*status = c == 'h' ? help() : version();
-			return false;
-		}
-		*status = read_option(c, o);
-		if (*status != EXIT_DONE)
+	while ((c = getopt_long(argc, argv, ":s:jt:fhV", known, NULL)) != -1) {
+		char letter[] = { '-', (char)optopt, '\0' };
+		const char *said = c == '?' && optopt ? letter :
+		                   argv[optind - 1];
+
+		if (read_option(c, said, o) != EXIT_DONE)
 			return false;
 	}
 	return true;
 }
 
-/* A word of a command that has two: which ones there are. */
-static int half_said(const char *word)
-{
-	size_t len = strlen(word);
-	char text[200] = "";
-
-	for (const struct command *c = commands; c->name; c++)
-		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
-			snprintf(text + strlen(text),
-			         sizeof(text) - strlen(text), "%s\"%s\"",
-			         text[0] ? " or " : "", c->name);
-	return text[0] ? usage("say ", text) :
-	                 usage("there is no command ", word);
-}
-
-/* How many of the words name c; 0: they do not. */
-static int words_of(const struct command *c, int n, char **word)
-{
-	size_t len = strlen(word[0]);
-
-	if (strcmp(c->name, word[0]) == 0)
-		return 1;
-	return n > 1 && strncmp(c->name, word[0], len) == 0 &&
-	       c->name[len] == ' ' && strcmp(c->name + len + 1,
-	                                     word[1]) == 0 ? 2 : 0;
-}
-
 static int command(int n, char **word, struct options *o)
 {
-	const struct command *c = commands;
 	int used = 0;
+	const struct command *c = ctl_find(commands, n, word, &used);
+	unsigned odd;
 
-	if (n == 1 && strcmp(word[0], "help") == 0)
-		return help();
-	if (n == 1 && strcmp(word[0], "version") == 0)
-		return version();
-	while (c->name && (used = words_of(c, n, word)) == 0)
-		c++;
-	if (!c->name)
-		return half_said(word[0]);
-	if (o->given & ~c->takes)
-		return usage(o->given & ~c->takes & FORCE ? "--force" :
-		             o->given & ~c->takes & OVER ? "--over" :
-		             "--compromised", " is not for this command");
+	if (!c)
+		return ctl_unknown(commands, word[0]);
+	odd = o->given & ~c->takes;
+	if (odd)
+		return ctl_usage(ctl_option(odd), " is not for this command");
+	if (strcmp(c->name, "help") == 0)
+		return ctl_help(commands, n - 1, word + 1);
 	if (c->arg && used < n)
 		o->file = word[used++];
 	if (c->arg && !o->file)
-		return usage("it needs to know where to: backup ", c->arg);
+		return ctl_usage("it needs to know where to: backup ", c->arg);
 	if (used < n)
-		return usage("one command at a time, not also ", word[used]);
-	return run(c, o);
+		return ctl_usage("one command at a time, not also ",
+		                 word[used]);
+	return c->print ? run(c, o) : version();
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
-	int status = EXIT_USAGE;
+	char **word;
+	int n;
 
-	if (!read_options(argc, argv, &o, &status))
-		return status;
-	if (optind == argc)
-		return usage("a command is missing", "");
-	return command(argc - optind, argv + optind, &o);
+	for (int i = 1; i < argc; i++)	/* for the errors before it, too */
+		if (strcmp(argv[i], "-j") == 0 ||
+		    strcmp(argv[i], "--json") == 0)
+			ctl_fail_json();
+	if (!read_options(argc, argv, &o))
+		return EXIT_USAGE;
+	n = argc - optind;
+	word = argv + optind;
+	if (n > 0 && strcmp(word[0], "complete") == 0)	/* asked by a shell */
+		return ctl_complete(commands, n - 1, word + 1);
+	if (o.version)
+		return version();
+	if (o.help)
+		return ctl_help(commands, n, word);
+	if (n == 0)
+		return ctl_usage("a command is missing", "");
+	return command(n, word, &o);
 }

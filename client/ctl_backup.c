@@ -95,7 +95,8 @@ int ctl_backup_take(json_t *answer, const char *file, int fd)
 		status = ctl_fail(EXIT_REFUSED, "backup: %s: %s", file, errno ?
 		                  strerror(errno) : "not all of the copy came");
 	close(from);
-	if (unlink(path) != 0 && status == EXIT_DONE)
+	/* The daemon may have found that it lay there for long enough. */
+	if (unlink(path) != 0 && errno != ENOENT && status == EXIT_DONE)
 		ctl_fail(EXIT_DONE, "backup: %s stays behind: %s", path,
 		         strerror(errno));
 	if (json_object_set_new(answer, "path", json_string(file)) != 0)

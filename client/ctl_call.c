@@ -1,6 +1,7 @@
 #include "client/ctl_call.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,16 +13,43 @@
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
+#define ERROR_MAX 8192
+
+static bool as_json;
+
+void ctl_fail_json(void)
+{
+	as_json = true;
+}
+
+static void say_json(char *text)
+{
+	json_t *s = json_string(text);
+	char *line;
+
+	for (char *c = text; !s && *c; c++)	/* not UTF-8: a path, say */
+		*c = *c < ' ' || *c > '~' ? '?' : *c;
+	json_decref(s);
+	s = json_pack("{s:s}", "error", text);
+	line = json_dumps(s, JSON_COMPACT);
+	puts(line ? line : "{\"error\":\"out of memory\"}");
+	free(line);
+	json_decref(s);
+}
 
 int ctl_fail(int status, const char *fmt, ...)
 {
+	char text[ERROR_MAX];
 	va_list ap;
 
-	fputs("altoctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* What does not end it is no answer. */
+	if (as_json && status != EXIT_DONE)
+		say_json(text);
+	else
+		fprintf(stderr, "altoctl: %s\n", text);
 	return status;
 }
 

@@ -11,6 +11,9 @@
 /* The exit statuses of altoctl. */
 enum { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_NOT_RUNNING };
 
+/* From now on failures are said as daemons do: {"error":TEXT} on stdout. */
+void ctl_fail_json(void);
+
 /* Says why on stderr; returns status. */
 int ctl_fail(int status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -84,6 +84,10 @@ void ctl_key_retire(const json_t *a)
 	           " is dropped: what it signed proves nothing any more\n" :
 	           " is retired\n");
 	print_move(a);
+	if (int_of(a, "again"))
+		printf("  another session begins by itself at %s, and one a "
+		       "minute later: above what a thief can have dated "
+		       "ahead\n", time_of(int_of(a, "again")).s);
 	puts(bad ? "  proxies that did not know the key ask this server's "
 	     "directory for it; those that pin keys need the new pin\n"
 	     "  say \"altoctl trust\" at a proxy that holds a forged state\n"

@@ -91,10 +91,27 @@ static void print_traffic(const json_t *a)
 	putchar('\n');
 }
 
+static void print_names(const char *before, const json_t *list)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(list, i, x) {
+		fputs(i ? ", " : before, stdout);
+		ctl_print(stdout, json_is_string(x) ? json_string_value(x) :
+		                                      "?");
+	}
+	if (json_array_size(list) > 0)
+		putchar('\n');
+}
+
 void ctl_reload(const json_t *a)
 {
+	const json_t *renewed = json_object_get(a, "renewed");
+
 	if (!json_object_get(a, "resources")) {		/* a proxy */
-		puts("certificates, keys and tokens were read again");
+		printf("certificates, keys and tokens were read again%s\n",
+		       json_array_size(renewed) ? "" : ": nothing new");
 	} else if (json_is_true(json_object_get(a, "changed"))) {
 		printf("serial %" PRId64 " published in %.1f ms\n",
 		       int_of(a, "serial"), number_of(a, "ms"));
@@ -108,5 +125,8 @@ void ctl_reload(const json_t *a)
 		printf("nothing changed: serial %" PRId64 " stays\n",
 		       int_of(a, "serial"));
 	}
+	print_names("  renewed: ", renewed);
+	print_names("  changed in the settings, and needs a restart: ",
+	            json_object_get(a, "restart"));
 	ctl_list(stdout, "  warning: ", json_object_get(a, "warnings"));
 }

@@ -234,6 +234,35 @@ static void print_subscribers(const json_t *a)
 	table_print(&t);
 }
 
+static void rows_unlisted(struct table *t, const json_t *list)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(list, i, s) {
+		const char *why = text_of(s, "unlisted");
+
+		if (why[0]) {
+			table_cell(t, text_of(s, "name"));
+			table_cell(t, text_of(s, "uri"));
+			table_cell(t, why);
+		}
+		rows_unlisted(t, json_object_get(s, "below"));
+	}
+}
+
+/* Of a server's subscribers, those that its directory does not name, and why. */
+static void print_unlisted(const json_t *a)
+{
+	struct table t;
+
+	TABLE(&t, "NAME", "URI", "WHY");
+	rows_unlisted(&t, json_object_get(a, "subscribers"));
+	if (t.n > t.columns)
+		puts("\nnot in the list of proxies");
+	table_print(&t);
+}
+
 static void cell_reopened(struct table *t, const json_t *u)
 {
 	json_t *all = json_object_get(u, "reopened"), *n;
@@ -304,5 +333,6 @@ void ctl_status(const json_t *a)
 	print_resources(a);
 	print_upstreams(a);
 	print_subscribers(a);
+	print_unlisted(a);
 	print_troubles(a);
 }

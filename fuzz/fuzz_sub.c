@@ -21,6 +21,7 @@ static struct world *w;
 static struct sub *s;
 static struct snapshot *held;
 static char asked[ID_MAX + 1];
+static uint64_t number;			/* of the last fetch */
 static struct update *last;
 static struct keys all_keys;	/* that the publisher ever has */
 static bool trusting;		/* the operator said so, for this round */
@@ -58,6 +59,8 @@ static void pump(void)
 			return;
 		if (act.what == SUB_FETCH)
 			memcpy(asked, act.id, sizeof(asked));
+		if (act.what == SUB_FETCH)
+			number = act.number;
 		if (act.what == SUB_PUBLISH)
 			check_publish(&act);
 		if (act.what == SUB_REOPEN) {
@@ -119,7 +122,7 @@ static void feed_signed(const char *changes, size_t len)
 /* Good headers; the body is the right one, or the input's. */
 static void answer(const char *body, size_t len)
 {
-	struct sub_body b = { .id = asked, .ok = true };
+	struct sub_body b = { .id = asked, .number = number, .ok = true };
 	struct world_answer a;
 
 	if (!world_answer(w->head, asked, &a)) {

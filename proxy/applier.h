@@ -42,6 +42,7 @@ struct msg_below {
 struct msg_command {
 	struct msg msg;
 	struct ctlsock_req *req;	/* NULL: nobody waits for an answer */
+	struct renewal beside;		/* MSG_RELOAD: what the house did */
 };
 
 #define MSG_MISSING	205	/* clients wait (struct msg alone) */

@@ -19,10 +19,18 @@ void channel_switched(struct applier *a, const char *why)
 
 	log_warn("upstream", "now at %s: %s",
 	         contacts_at(a->contacts, i)->directory, why);
-	/* What the other one was asked for it may be slow to give. */
+	/* What the other one was asked for it may be slow to give, and its answers
+	 * are none of this one. */
 	pull_forget(a->house->pull);
+	sub_forget(a->sub);
+	a->poll.ticket = 0;
+	a->poll.round = false;
+	if (sub_polling(a->sub))
+		sub_closed(a->sub);
 	a->channel.misses = 0;
 	a->channel.chance = CHANCE_NONE;
+	a->channel.led = false;
+	a->behind_ms = a->allowed_ms = 0;
 	a->poll.due_ms = sources_due(a->sources);
 	a->poll.uri[0] = '\0';
 }
@@ -109,6 +117,27 @@ static void begin(struct applier *a)
 		ask_where(a);
 }
 
+static void found_none(struct applier *a, enum source_fault f, const char *why)
+{
+	log_warn("upstream", "discover: %s", why);
+	channel_failed(a, f, why, 0);
+}
+
+static void found_uri(struct applier *a, const char *uri)
+{
+	const char *wrong = contacts_push_refused(contacts_at(a->contacts,
+		sources_chosen(a->sources)), uri);
+	char why[WHY_MAX];
+
+	snprintf(why, sizeof(why), "%.100s: %s", uri, wrong ? wrong : "");
+	status_trouble(a->house->status, "push", wrong ? why : NULL,
+	               clock_wall_s());
+	if (wrong)
+		found_none(a, SOURCE_BAD, why);
+	else
+		connect_to(a, uri);
+}
+
 /* Where to subscribe is all that is taken from this answer; nothing in it is
  * trusted, and what comes from there will be verified. */
 static void found(struct applier *a, const struct httpc_answer *w)
@@ -121,18 +150,13 @@ static void found(struct applier *a, const struct httpc_answer *w)
 	if (!uri && ird_read(buf_str(&w->body), w->body.len, &ird, &d) ==
 	    RC_OK)
 		uri = ird_redistribution(ird)->push;
-	if (uri && strlen(uri) <= IRD_URI_MAX &&
-	    (strncmp(uri, "ws://", 5) == 0 ||
-	     strncmp(uri, "wss://", 6) == 0)) {
-		connect_to(a, uri);
-	} else {
-		bool plain = !uri && fetch_is_plain(w);
-		const char *why = plain ? PLAIN : d.text[0] ? d.text :
-			"the directory names no push URI";
-
-		log_warn("upstream", "discover: %s", why);
-		channel_failed(a, plain ? SOURCE_PLAIN : SOURCE_BAD, why, 0);
-	}
+	if (uri && uri[0])
+		found_uri(a, uri);
+	else if (!uri && fetch_is_plain(w))
+		found_none(a, SOURCE_PLAIN, PLAIN);
+	else
+		found_none(a, SOURCE_BAD, d.text[0] ? d.text :
+		           "the directory names no push URI");
 	ird_free(ird);
 }
 

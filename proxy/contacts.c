@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/net/httpc.h"
 #include "common/sys/keyfile.h"
+#include "common/wire/ird_json.h"
 #include "proxy/settings.h"
 #include "proxy/sources.h"
 
@@ -52,7 +53,12 @@ static enum rc check_certificate(const struct tls_trust *t, struct diag *d)
 	return rc;
 }
 
-enum rc contacts_reload(struct contacts *c, struct diag *d)
+static bool same_token(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+enum rc contacts_reload(struct contacts *c, bool *renewed, struct diag *d)
 {
 	char *fresh[SOURCES_MAX] = { NULL };
 	enum rc rc = RC_OK;
@@ -65,6 +71,7 @@ enum rc contacts_reload(struct contacts *c, struct diag *d)
 	for (size_t i = 0; i < c->n; i++) {
 		char *old = c->at[i].authorization;
 
+		*renewed |= rc == RC_OK && !same_token(old, fresh[i]);
 		if (rc == RC_OK)
 			c->at[i].authorization = fresh[i];
 		keyfile_token_free(rc == RC_OK ? old : fresh[i]);
@@ -108,6 +115,7 @@ enum rc contacts_new(const struct conf *conf, struct contacts **out,
                      struct diag *d)
 {
 	struct contacts *c = calloc(1, sizeof(*c));
+	bool renewed = false;
 	enum rc rc;
 
 	if (!c)
@@ -117,7 +125,7 @@ enum rc contacts_new(const struct conf *conf, struct contacts **out,
 	for (size_t i = 0; i < c->n; i++)
 		fill(conf, i, &c->at[i]);
 	fill_origin(c);
-	rc = contacts_reload(c, d);
+	rc = contacts_reload(c, &renewed, d);
 	if (rc == RC_OK)
 		*out = c;
 	else
@@ -142,6 +150,21 @@ size_t contacts_count(const struct contacts *c)
 const struct contact *contacts_at(const struct contacts *c, size_t i)
 {
 	return &c->at[i];
+}
+
+const char *contacts_push_refused(const struct contact *who, const char *uri)
+{
+	bool tls = strncmp(uri, "wss://", 6) == 0;
+
+	if (strlen(uri) > IRD_URI_MAX || !(tls ||
+	    strncmp(uri, "ws://", 5) == 0))
+		return "no push URI";
+	if (!tls && strncmp(who->directory, "http://", 7) != 0)
+		return "not TLS, which the directory is";
+	if (!httpc_same_host(uri, who->directory))
+		return "another host than the directory's; if it is right, "
+		       "write upstream.push";
+	return NULL;
 }
 
 const struct contact *contacts_origin(const struct contacts *c)

@@ -30,11 +30,18 @@ struct contacts;
 MUST_CHECK enum rc contacts_new(const struct conf *c, struct contacts **out,
                                 struct diag *d);
 void contacts_free(struct contacts *c);			/* NULL is fine */
-/* All tokens again, or none; certificates must be usable too. */
-MUST_CHECK enum rc contacts_reload(struct contacts *c, struct diag *d);
+/* All tokens again, or none; certificates must be usable too. *renewed: there is a
+ * new one. */
+MUST_CHECK enum rc contacts_reload(struct contacts *c, bool *renewed,
+                                   struct diag *d);
 
 size_t contacts_count(const struct contacts *c);
 const struct contact *contacts_at(const struct contacts *c, size_t i);
+/* May we subscribe at a URI that we were told? NULL: yes; else why not. Whoever told
+ * it was not verified, and our token will be shown there: it must be a push URI on
+ * the host of the directory, and over TLS if the directory is. Any other is for the
+ * operator to write (push). */
+const char *contacts_push_refused(const struct contact *who, const char *uri);
 /* The origin. At an address of an upstream it is that one; elsewhere it gets no
  * token and no certificate of ours, and must lead to the same authorities as the
  * first upstream. */

@@ -9,7 +9,6 @@
 #include "common/wire/json.h"
 
 #define TIMEOUT_MS	20000
-#define RATE		(64u << 10)	/* bytes a second, at least */
 #define SLACK		(1u << 20)	/* bytes; all of a state document */
 
 /* Pull thread. An outcome that gets lost would be waited for in vain, so the writer
@@ -39,7 +38,7 @@ static void bound(const struct fetch *f, struct pull_request *rq)
 
 	rq->max_body = most < f->who->body_max ? (size_t)most :
 	               f->who->body_max;
-	rq->timeout_ms = TIMEOUT_MS + (unsigned)(rq->max_body / RATE) * 1000;
+	rq->timeout_ms = TIMEOUT_MS + (unsigned)(rq->max_body / FETCH_RATE) * 1000;
 }
 
 enum rc fetch_start(struct applier *a, const struct fetch *f,
@@ -47,7 +46,8 @@ enum rc fetch_start(struct applier *a, const struct fetch *f,
 {
 	struct buf url = BUF_INIT(HTTPC_URL_MAX);
 	struct pull_request rq = {
-		.kind = (int)f->kind, .id = f->id, .no_cache = f->no_cache,
+		.kind = (int)f->kind, .id = f->id, .number = f->number,
+		.no_cache = f->no_cache,
 		.authorization = f->who->authorization,
 		.if_none_match = f->if_none_match, .tls = f->who->tls,
 		.within_ms = f->within * 1000, .done = on_fetched, .arg = a,
@@ -111,7 +111,7 @@ void fetch_why(const struct pull_result *r, char why[WHY_MAX])
 struct sub_body fetch_body(const struct pull_result *r)
 {
 	const struct httpc_answer *w = &r->answer;
-	struct sub_body b = { .id = r->id };
+	struct sub_body b = { .id = r->id, .number = r->number };
 
 	b.ok = r->rc == RC_OK && w->status == 200;
 	if (!b.ok)

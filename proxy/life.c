@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/service/member.h"
 #include "common/service/miss.h"
 #include "common/sys/clock.h"
 #include "common/sys/keyfile.h"
@@ -15,6 +16,7 @@
 
 #define BACKOFF_MIN_MS	200
 #define KEYS_TEXT_MAX	(64u << 10)
+#define RELOAD_TEXT_MAX	(256u << 10)
 
 static void drop_texts(struct msg *m)
 {
@@ -35,6 +37,9 @@ static void drop_texts(struct msg *m)
 		break;
 	case MSG_ANSWER:
 		free(((struct msg_answer *)m)->text);
+		break;
+	case MSG_RELOAD:
+		renewal_free(&((struct msg_command *)m)->beside);
 		break;
 	default:
 		break;
@@ -100,17 +105,26 @@ static void on_resync(struct applier *a, struct ctlsock_req *req)
 	poll_start(a, true);
 }
 
-static void on_reload(struct applier *a, struct ctlsock_req *req)
+static void on_reload(struct applier *a, struct msg_command *m)
 {
 	struct diag d = { 0 };
-	enum rc rc = contacts_reload(a->contacts, &d);
-	struct buf why = BUF_INIT(1024);
+	bool renewed = false;
+	enum rc rc = contacts_reload(a->contacts, &renewed, &d);
+	struct buf why = BUF_INIT(1024), b = BUF_INIT(RELOAD_TEXT_MAX);
 
+	if (rc == RC_OK) {
+		if (renewed)
+			buf_puts(&m->beside.renewed, "upstream\n");
+		buf_putc(&b, '{');
+		member_bool(&b, "changed", false);
+		renewal_put(&m->beside, &b);
+		buf_putc(&b, '}');
+		tell_text(a, m->req, &b);
+		return;
+	}
 	diag_print(&d, &why);
-	if (rc != RC_OK)
-		log_warn("reload", "upstream: %s", buf_str(&why));
-	tell_answer(a, req, NULL, rc == RC_OK ? NULL : why.len ? buf_str(&why) :
-	            rc_text(rc));
+	log_warn("reload", "upstream: %s", buf_str(&why));
+	tell_answer(a, m->req, NULL, why.len ? buf_str(&why) : rc_text(rc));
 	buf_free(&why);
 }
 
@@ -175,7 +189,7 @@ static void on_message(struct applier *a, struct msg *m)
 		on_resync(a, command->req);
 		break;
 	case MSG_RELOAD:
-		on_reload(a, command->req);
+		on_reload(a, command);
 		break;
 	case MSG_BACKUP:
 		on_backup(a, command->req);
@@ -205,6 +219,7 @@ static void start_again(struct applier *a)
 	log_error("pull", "%s: starting again", why);
 	sub_lost(a->sub, SUB_CLOSED);
 	channel_close(a, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
+	sub_forget(a->sub);
 	a->trust.ticket = a->probe_ticket = 0;
 	if (trust_busy(a))
 		trust_over(a, why);

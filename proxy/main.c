@@ -224,7 +224,9 @@ static void on_drain(struct ctlsock_req *req, const json_t *args, void *arg)
 	house_drain(req, args, &((struct proxy *)arg)->house);
 }
 
-static void command(struct proxy *p, int kind, struct ctlsock_req *req)
+/* beside: what a reload did here; taken over, may be NULL. */
+static void command_with(struct proxy *p, int kind, struct ctlsock_req *req,
+                         struct renewal *beside)
 {
 	struct msg_command *m = calloc(1, sizeof(*m));
 
@@ -232,11 +234,20 @@ static void command(struct proxy *p, int kind, struct ctlsock_req *req)
 		m->msg.kind = kind;
 		m->msg.size = sizeof(*m);
 		m->req = req;
+		if (beside) {
+			m->beside = *beside;
+			renewal_init(beside);
+		}
 		if (house_to_writer(&p->house, &m->msg))
 			return;
 	}
 	if (req)
 		ctl_error(req, "the proxy is busy: try again");
+}
+
+static void command(struct proxy *p, int kind, struct ctlsock_req *req)
+{
+	command_with(p, kind, req, NULL);
 }
 
 static void on_trust(struct ctlsock_req *req, const json_t *args, void *arg)
@@ -260,15 +271,16 @@ static void on_backup(struct ctlsock_req *req, const json_t *args, void *arg)
 /* What listeners show and believe, then what is shown upstream. */
 static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 {
-	struct buf errors = BUF_INIT(64u << 10);
 	struct proxy *p = arg;
+	struct renewal told;
 
 	(void)args;
-	if (house_renew(&p->house, &errors) == RC_OK)
-		command(p, MSG_RELOAD, req);
+	renewal_init(&told);
+	if (house_renew(&p->house, &told) == RC_OK)
+		command_with(p, MSG_RELOAD, req, &told);
 	else if (req)
-		ctl_error(req, "%s", buf_str(&errors));
-	buf_free(&errors);
+		ctl_error(req, "%s", buf_str(&told.errors));
+	renewal_free(&told);
 }
 
 static void hangup(void *arg)

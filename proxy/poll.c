@@ -121,6 +121,7 @@ static void end_failed(struct applier *a, const struct poll_end *e)
 	const char *why = e->why ? e->why : source_fault_text(e->fault);
 	uint64_t now = clock_mono_ms();
 
+	a->channel.led = false;
 	if (!in_pull_mode(a)) {
 		a->poll.due_ms = now + (a->now ? interval_ms(a) : SOON_MS);
 		a->poll.fallback = false;
@@ -134,13 +135,27 @@ static void end_failed(struct applier *a, const struct poll_end *e)
 	a->poll.due_ms = sources_due(a->sources);
 }
 
+static int64_t age(const struct state *st)
+{
+	return clock_wall_s() - st->created;
+}
+
+static bool is_fresh(const struct applier *a, const struct state *st)
+{
+	int64_t beat = a->heartbeat ? a->heartbeat : HEARTBEAT_S;
+
+	return age(st) < STATE_FRESH_BEATS * beat;
+}
+
 static void end_well(struct applier *a, const struct poll_end *e)
 {
 	uint64_t now = clock_mono_ms();
 
 	a->poll.due_ms = now + interval_ms(a);
 	if (in_pull_mode(a)) {
-		sources_good(a->sources, now);
+		/* Its word alone, that nothing is new, proves nothing. */
+		if (a->channel.led && is_fresh(a, snapshot_state(a->now)))
+			sources_good(a->sources, now);
 		show(a, e->why ? "behind" : "current", e->why);
 	} else if (a->channel.phase != CHANNEL_OPEN) {
 		a->poll.fallback = true;
@@ -308,15 +323,8 @@ uint64_t poll_tick(struct applier *a, uint64_t now)
 
 /* ---- the others ------------------------------------------------------------ */
 
-static bool is_fresh(const struct applier *a, const struct state *st,
-                     int64_t now)
-{
-	int64_t beat = a->heartbeat ? a->heartbeat : HEARTBEAT_S;
-
-	return now - st->created < STATE_FRESH_BEATS * beat;
-}
-
-/* Does it have what could be used at once? */
+/* Does it have what could be used at once? When the one in use gives nothing new,
+ * something newer. That nothing has changed is no proof of anything. */
 static bool is_well(const struct applier *a, const struct httpc_answer *w)
 {
 	const struct state *at = a->now ? snapshot_state(a->now) : NULL;
@@ -324,15 +332,14 @@ static bool is_well(const struct applier *a, const struct httpc_answer *w)
 	struct leaf_set *set = NULL;
 	bool well;
 
-	if (w->status == 304)
-		return at && is_fresh(a, at, now);
 	if (w->status != 200 || state_doc_read(buf_str(&w->body), w->body.len,
 	                                       &set, NULL) != RC_OK)
 		return false;
 	well = (sub_keys(a->sub)->n == 0 ||
 	        keys_check(sub_keys(a->sub), &set->state) == RC_OK) &&
 	       state_time(&set->state, now, NULL) == RC_OK &&
-	       is_fresh(a, &set->state, now) &&
+	       is_fresh(a, &set->state) &&
+	       (!a->stuck || !looks_old(a, &set->state)) &&
 	       (!at || (strcmp(set->state.service, at->service) == 0 &&
 	                position_cmp(&set->state.pos, &at->pos) >= 0));
 	leaf_set_free(set);
@@ -359,45 +366,60 @@ void probe_answer(struct applier *a, const struct pull_result *r)
 
 static void probe(struct applier *a, size_t i)
 {
-	char held[ETAG_TEXT];
 	struct fetch f = {
 		.kind = FETCH_PROBE, .uri = a->now ? a->state_uri : "state",
 		.id = "state", .who = contacts_at(a->contacts, i),
 		.no_cache = true,
 	};
 
-	validator(a, held);
-	f.if_none_match = held[0] ? held : NULL;
 	a->probed = i;
 	a->shown[i].probes++;
 	if (fetch_start(a, &f, &a->probe_ticket) != RC_OK)
 		a->probe_ticket = 0;
 }
 
-/* The upstream in use gives nothing new, or has given nothing at all. */
-static bool is_stuck(const struct applier *a, uint64_t now)
+/* Is something newer known of, by its word, that is not here? */
+static bool is_behind(const struct applier *a)
 {
-	uint64_t since = sources_since(a->sources);
+	const char *phase = sub_phase(a->sub);
 
-	if (!a->now)
-		return now - (since > a->begun_ms ? since : a->begun_ms) >
-		       STUCK_MS;
+	return strcmp(phase, "current") != 0 && strcmp(phase, "closed") != 0;
+}
+
+/* The upstream in use has given nothing at all, or nothing new, or does not give
+ * what it says there is: when will it have had the time for that? */
+static uint64_t stuck_at(struct applier *a, uint64_t now)
+{
+	const int64_t late = (STATE_FRESH_BEATS + 1) * (int64_t)a->heartbeat;
+	uint64_t patience = STUCK_MS, since = sources_since(a->sources);
+
+	if (late && late * 1000 < STUCK_MS)
+		patience = (uint64_t)late * 1000;
+	if (!is_behind(a))
+		a->behind_ms = 0;
+	else if (!a->behind_ms)
+		a->behind_ms = now;
+	if (since < a->begun_ms)
+		since = a->begun_ms;
 	/* A heartbeat more than fresh allows: it is not just late. */
-	return a->heartbeat && clock_wall_s() -
-	       snapshot_state(a->now)->created >
-	       (STATE_FRESH_BEATS + 1) * (int64_t)a->heartbeat;
+	if (a->now && (!late || age(snapshot_state(a->now)) <= late))
+		since = a->behind_ms;
+	return since ? since + patience + a->allowed_ms : SOURCES_NEVER;
 }
 
 uint64_t probe_tick(struct applier *a, uint64_t now)
 {
+	uint64_t at = stuck_at(a, now), due;
 	size_t i;
 
-	sources_set_stale(a->sources, is_stuck(a, now));
+	a->stuck = at <= now;
+	sources_set_stale(a->sources, a->stuck);
 	if (a->probe_ticket || trust_busy(a))
 		return SOURCES_NEVER;
 	if (sources_probe(a->sources, now, &i)) {
 		probe(a, i);
 		return SOURCES_NEVER;
 	}
-	return sources_probe_due(a->sources);
+	due = sources_probe_due(a->sources);
+	return at > now && at < due ? at : due;
 }

@@ -27,7 +27,8 @@ static const struct conf_key keys[] = {
 	  "push: every change the moment it happens; pull: asked for each "
 	  "half heartbeat" },
 	{ "upstream", "push", CONF_URI, NULL, 0, 0, CONF_RESTART,
-	  "where to subscribe; default: as the directory says" },
+	  "where to subscribe; default: as the directory says, if that is on "
+	  "the same host, and over TLS where the directory is" },
 	{ "upstream", "name", CONF_STRING, NULL, 1, 64, CONF_RESTART,
 	  "the name to subscribe under, for push; the same at all" },
 	{ "upstream", "key", CONF_STRINGS, NULL, 1, 8, CONF_RESTART,
@@ -126,6 +127,7 @@ static void check_mode(const struct conf *c, long i, struct buf *errors)
 {
 	const char *mode = text_of(c, i, "mode"), *name = text_of(c, i, "name");
 	const char *push = text_of(c, i, "push");
+	const char *directory = text_of(c, i, "directory");
 
 	if (mode && strcmp(mode, "push") != 0 && strcmp(mode, "pull") != 0)
 		conf_blame(c, errors, "upstream", i, "mode",
@@ -143,6 +145,12 @@ static void check_mode(const struct conf *c, long i, struct buf *errors)
 	if (push && !is_ws(push))
 		conf_blame(c, errors, "upstream", i, "push",
 		           "must be a ws:// or wss:// URI");
+	/* Who takes TLS off on this very machine may. */
+	else if (push && strncmp(push, "ws://", 5) == 0 &&
+	         !uri_on_loopback(push) && directory &&
+	         strncmp(directory, "https://", 8) == 0)
+		conf_blame(c, errors, "upstream", i, "push",
+		           "must be a wss:// URI, as the directory is https://");
 }
 
 /* TLS settings are for the directory and for where it subscribes. The first

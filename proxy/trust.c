@@ -188,6 +188,10 @@ static void on_trust_state(struct applier *a, const struct pull_result *r)
 	if (rc == RC_OK)
 		rc = sub_trust(a->sub, set, clock_wall_s(), &d);
 	leaf_set_free(set);
+	if (rc == RC_EEXIST) {
+		trust_over(a, NULL);	/* there is nothing to do */
+		return;
+	}
 	if (rc != RC_OK) {
 		snprintf(text, sizeof(text), "%.250s", d.text[0] ? d.text :
 		         rc_text(rc));

@@ -28,6 +28,7 @@
 #define HEARTBEAT_S	60	/* until an IRD says */
 #define FALLBACK_AFTER	2	/* connects that failed before it polls */
 #define STUCK_MS	30000	/* without anything: another may be better */
+#define FETCH_RATE	(64u << 10)	/* bytes a second that a line must carry */
 #define WHY_MAX		256
 
 /* What was asked for. */
@@ -55,7 +56,8 @@ struct channel {
 	uint64_t ticket;		/* ASK */
 	uint64_t heard_ms, beat_ms;	/* OPEN */
 	bool greeted;			/* OPEN: its hello has come, */
-	bool led;			/* and something that was verified */
+	bool led;			/* and something that was verified; also by
+					 * polls, since they went well */
 	unsigned misses;		/* connections since one that led on */
 	unsigned down;			/* failures since it was open */
 	enum channel_chance chance;
@@ -109,6 +111,10 @@ struct applier {
 	struct backup backup;
 	struct keys kept;		/* as journalled last */
 	uint64_t begun_ms;		/* monotonic */
+	uint64_t behind_ms;		/* since when there is more than what is
+					 * served, without a step; 0: there is not */
+	uint64_t allowed_ms;		/* for bodies, since the last step */
+	bool stuck;			/* and it had the time */
 	struct position from;		/* where it or `trust` began */
 	size_t n_retries;
 	struct retry retries[RETRIES_MAX];
@@ -131,6 +137,7 @@ struct fetch {
 	const struct contact *who;
 	const char *id, *uri;		/* relative to the directory of who */
 	const char *if_none_match;	/* or NULL */
+	uint64_t number;		/* of what sub wants */
 	uint64_t size;			/* of the body that is expected */
 	bool no_cache;
 	unsigned within;		/* seconds */

@@ -401,6 +401,17 @@ const struct key_note *keyring_next_note(const struct keyring *r)
 	return keynotes_role(&r->is, KEY_NEXT);
 }
 
+int64_t keyring_compromised(const struct keyring *r)
+{
+	int64_t last = 0;
+
+	for (size_t i = 0; i < r->is.n; i++)
+		if (r->is.note[i].role == KEY_COMPROMISED &&
+		    r->is.note[i].since > last)
+			last = r->is.note[i].since;
+	return last;
+}
+
 const char *keyring_trouble(const struct keyring *r)
 {
 	return r->trouble;

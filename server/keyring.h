@@ -68,6 +68,8 @@ size_t keyring_notes(const struct keyring *r,
                      struct key_note out[JWK_KEYS_MAX]);
 /* NULL: there is none. */
 const struct key_note *keyring_next_note(const struct keyring *r);
+/* When the last one was called compromised; 0: none was. */
+int64_t keyring_compromised(const struct keyring *r);
 /* What is wrong with the files, for the operator; "": nothing. */
 const char *keyring_trouble(const struct keyring *r);
 

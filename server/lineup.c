@@ -1,5 +1,6 @@
 #include "server/lineup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct entry {
 	uint64_t ask_ms;		/* the next one */
 	uint64_t retry_ms;		/* added when it is no good again */
 	uint64_t good_ms, bad_ms;	/* in sync since, out of sync since */
+	char why[LINEUP_WHY_MAX / 2];	/* the last answer was no good */
 };
 
 struct lineup {
@@ -170,6 +172,7 @@ static void announce(struct lineup *l, struct entry *e,
 		if (e->listed)
 			move(l, e, false);
 		e->answers = false;
+		e->why[0] = '\0';
 		e->asked = 0;
 		e->ask_ms = e->retry_ms = e->good_ms = 0;
 	} else if (e->listed && strcmp(e->as.push, as->push) != 0) {
@@ -264,12 +267,14 @@ bool lineup_ask(struct lineup *l, struct lineup_question *q)
 	return false;
 }
 
-static void note_failure(struct entry *e, bool ours, uint64_t now_ms)
+static void note_failure(struct entry *e, const char *why, uint64_t now_ms)
 {
-	if (e->answers || !e->retry_ms)
-		log_info("roster", "proxy=%s uri=%s %s", e->as.name, e->as.uri,
-		         ours ? "answers with a state of long ago" :
-		         "does not answer with our state");
+	bool same = strncmp(e->why, why, sizeof(e->why) - 1) == 0;
+
+	if (e->answers || !e->retry_ms || !same)
+		log_info("roster", "proxy=%s uri=%s cannot be listed: %s",
+		         e->as.name, e->as.uri, why);
+	snprintf(e->why, sizeof(e->why), "%s", why);
 	e->retry_ms = e->retry_ms ? e->retry_ms * 2 : LINEUP_RETRY_MS;
 	if (e->retry_ms > LINEUP_CHECK_MS)
 		e->retry_ms = LINEUP_CHECK_MS;
@@ -277,7 +282,8 @@ static void note_failure(struct entry *e, bool ours, uint64_t now_ms)
 }
 
 void lineup_answer(struct lineup *l, const char *name, int number,
-                   const struct position *at, uint64_t now_ms)
+                   const struct position *at, const char *why,
+                   uint64_t now_ms)
 {
 	struct entry *e = *place(l, name);
 	bool good;
@@ -287,12 +293,38 @@ void lineup_answer(struct lineup *l, const char *name, int number,
 	e->asked = 0;
 	good = at && l->n_map && in_time(l, at);
 	if (!good) {
-		note_failure(e, at != NULL, now_ms);
+		note_failure(e, at ? "its URI answers with a state of long ago"
+		             : why, now_ms);
 	} else {
+		e->why[0] = '\0';
 		e->answered_ms = now_ms;
 		e->retry_ms = 0;
 	}
 	e->answers = good;
+}
+
+void lineup_why(struct lineup *l, const char *name, const char *uri,
+                char why[LINEUP_WHY_MAX])
+{
+	const struct entry *e = *place(l, name);
+	const char *text = "";
+
+	if (!e)
+		text = l->n < IRD_PROXIES_MAX ? "it was not looked at yet" :
+			"too many others are";
+	else if (strcmp(e->as.uri, uri) != 0)
+		text = "one of that name is seen at another URI";
+	else if (e->listed)
+		text = "";
+	else if (e->why[0])
+		text = e->why;
+	else if (!e->answers)
+		text = "its URI has not answered yet";
+	else if (!e->in_time)
+		text = "it is over 10 s behind";
+	else
+		text = "it has not been in step for 10 s yet";
+	snprintf(why, LINEUP_WHY_MAX, "%s", text);
 }
 
 /* ---- the list -------------------------------------------------------------- */

@@ -47,10 +47,17 @@ struct lineup_question {
 	const char *name, *uri;
 };
 bool lineup_ask(struct lineup *l, struct lineup_question *q);
-/* It is at a state of ours at this position; NULL: it is not, or does not answer.
- * An answer to an earlier question is passed over. */
+/* It is at a state of ours at this position; NULL: it is not, or does not answer,
+ * and why says it in words. An answer to an earlier question is passed over. */
 void lineup_answer(struct lineup *l, const char *name, int number,
-                   const struct position *at, uint64_t now_ms);
+                   const struct position *at, const char *why,
+                   uint64_t now_ms);
+
+/* Why the one of that name, which announces uri, is not listed, as of the last
+ * look; "": it is. */
+#define LINEUP_WHY_MAX 160
+void lineup_why(struct lineup *l, const char *name, const char *uri,
+                char why[LINEUP_WHY_MAX]);
 
 /* Has the list changed, and is it time to say so? */
 bool lineup_ready(const struct lineup *l, uint64_t now_ms);

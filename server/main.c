@@ -18,7 +18,6 @@
 
 #define SETTLE_MS 300		/* a file must be left alone for so long */
 #define UNSETTLED_MS 2000	/* and then it is read all the same */
-#define ERRORS_MAX (1u << 20)
 
 struct server {
 	struct house house;
@@ -50,9 +49,9 @@ static void ask_reload(struct server *s, struct ctlsock_req *req,
 		m->req = req;
 		m->cause = cause;
 		m->force = force;
-		buf_init(&m->errors, ERRORS_MAX);
+		renewal_init(&m->beside);
 		if (strcmp(cause, "watch") != 0)
-			house_renew(&s->house, &m->errors);
+			house_renew(&s->house, &m->beside);
 	}
 	ask(s, req, m ? &m->msg : NULL);
 }
@@ -259,6 +258,8 @@ static enum rc ready(void *arg, struct diag *d)
 	listed = publisher_roster(s->publisher, &n);
 	if (rc == RC_OK)
 		rc = roster_new(&s->house, &s->own, listed, n, &s->roster);
+	s->house.report.unlisted = roster_unlisted;
+	s->house.report.unlisted_arg = s->roster;
 	return rc == RC_OK ? watch_files(s, d) : rc;
 }
 

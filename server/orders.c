@@ -8,6 +8,7 @@
 #include "common/service/member.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
+#include "common/wire/state_json.h"
 #include "server/answer.h"
 
 /* ---- texts ----------------------------------------------------------------- */
@@ -16,17 +17,25 @@ struct when {
 	char s[64];
 };
 
-/* "2026-05-01T12:00:00Z, in 23h 5m" */
-static struct when when_of(int64_t at)
+/* "2026-05-01T12:00:00Z" */
+static struct when utc_of(int64_t at)
 {
-	int64_t left = at - clock_wall_s(), minutes = (left + 59) / 60;
 	time_t t = (time_t)at;
 	struct when w;
 	struct tm tm;
-	size_t n;
 
 	gmtime_r(&t, &tm);
-	n = strftime(w.s, sizeof(w.s), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strftime(w.s, sizeof(w.s), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return w;
+}
+
+/* And ", in 23h 5m" */
+static struct when when_of(int64_t at)
+{
+	int64_t left = at - clock_wall_s(), minutes = (left + 59) / 60;
+	struct when w = utc_of(at);
+	size_t n = strlen(w.s);
+
 	if (left > 7200)
 		snprintf(w.s + n, sizeof(w.s) - n, ", in %lldh %lldm",
 		         (long long)(minutes / 60), (long long)(minutes % 60));
@@ -187,6 +196,52 @@ static void key_next(struct origin *o, struct ctlsock_req *req)
 	answer_send(o->house, req, &b);
 }
 
+/* When the next session begins by itself, 0: never. Who had the key may have begun
+ * one STATE_SKEW_S ahead of a proxy's clock, which may be as far ahead of ours: when
+ * each of these has passed, ours stands above it. What was done is told by the
+ * session that there is, so nothing more is kept, and a restart forgets nothing. */
+static int64_t session_owed(const struct origin *o)
+{
+	const char *session = snapshot_state(o->now)->pos.session;
+	int64_t begun = (int64_t)(enc_uuid7_ms(session) / 1000);
+	int64_t due = keyring_compromised(o->ring);
+
+	for (int i = 0; due && i < 2; i++) {
+		due += STATE_SKEW_S + 1;
+		if (begun < due)
+			return due;
+	}
+	return 0;
+}
+
+uint64_t orders_renew(struct origin *o)
+{
+	int64_t due = session_owed(o), now = clock_wall_s();
+	struct diag d = { 0 };
+	bool published;
+	char text[256];
+	enum rc rc;
+
+	if (due && due <= now) {
+		rc = release_republish(o, true, &published, &d);
+		if (rc != RC_OK) {
+			log_error("key", "the session after a compromised key: "
+			          "%s", d.text[0] ? d.text : rc_text(rc));
+			return 1000;
+		}
+		status_add(o->house->status, STATUS_publications, 1);
+		log_info("key", "a key was called compromised: new session %s, "
+		         "above those that its thief may have dated ahead",
+		         snapshot_state(o->now)->pos.session);
+		due = session_owed(o);
+	}
+	snprintf(text, sizeof(text), "a key was called compromised: until %s a "
+	         "proxy may hold a later session of the thief's; a new one "
+	         "begins then", utc_of(due).s);
+	status_trouble(o->house->status, "stolen", due ? text : NULL, now);
+	return due > now ? (uint64_t)(due - now) * 1000 : UINT64_MAX;
+}
+
 static void answer_retire(struct origin *o, const struct msg_order *m,
                           const char *was, const struct position *from)
 {
@@ -200,6 +255,8 @@ static void answer_retire(struct origin *o, const struct msg_order *m,
 	member_str(&b, m->compromised ? "compromised" : "retired", was);
 	put_position(&b, "from", from);
 	put_position(&b, "to", &snapshot_state(o->now)->pos);
+	if (m->compromised)
+		member_int(&b, "again", session_owed(o));
 	buf_putc(&b, '}');
 	answer_send(o->house, m->req, &b);
 }

@@ -5,6 +5,7 @@
 #define ALTOCAST_SERVER_ORDERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/proto/keys.h"
 #include "common/service/backup.h"
@@ -34,6 +35,10 @@ struct msg_keys {
 void orders_do(struct origin *o, struct backup *b, const struct msg_order *m);
 /* true: there is more to do, at once. */
 bool orders_tick(struct origin *o, struct backup *b);
+/* After a key was called compromised: begins a new session when those that its thief
+ * can have dated ahead lie behind, twice. Milliseconds until the next is due;
+ * UINT64_MAX: none is. */
+uint64_t orders_renew(struct origin *o);
 /* Shows the keys in the status. */
 void orders_show_keys(const struct origin *o);
 

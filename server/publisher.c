@@ -251,6 +251,8 @@ uint64_t publisher_tick(struct publisher *p)
 		          rc_text(rc));
 	if (orders_tick(&p->o, &p->backup))
 		return 0;
+	wait = orders_renew(&p->o);
+	due = wait < due ? wait : due;
 	now = clock_mono_ms();
 	wait = p->o.next_heartbeat > now ? p->o.next_heartbeat - now : 0;
 	return due < wait ? due : wait;

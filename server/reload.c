@@ -26,7 +26,7 @@ struct reading {
 
 void reload_drop(struct msg *m)
 {
-	buf_free(&((struct msg_reload *)m)->errors);
+	renewal_free(&((struct msg_reload *)m)->beside);
 	free(m);
 }
 
@@ -225,9 +225,11 @@ static void answer_reload(const struct origin *o, const struct msg_reload *m,
 	member_begin(&b, "warnings", '[');
 	answer_put_lines(&rd->warnings, &b);
 	buf_putc(&b, ']');
-	if (m->errors.len) {
+	if (m->beside.errors.len) {
 		buf_putc(&b, ',');
-		answer_put_errors(&m->errors, &b);
+		answer_put_errors(&m->beside.errors, &b);
+	} else {
+		renewal_put(&m->beside, &b);
 	}
 	buf_putc(&b, '}');
 	answer_send(o->house, m->req, &b);
@@ -238,7 +240,7 @@ static void answer_refused(const struct origin *o, const struct msg_reload *m,
 {
 	struct buf b = BUF_INIT(ANSWER_MAX), all = BUF_INIT(2 * TEXT_MAX);
 
-	buf_puts(&all, buf_str(&m->errors));
+	buf_puts(&all, buf_str(&m->beside.errors));
 	buf_puts(&all, buf_str(&rd->errors));
 	buf_putc(&b, '{');
 	answer_put_errors(&all, &b);

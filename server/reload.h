@@ -25,7 +25,7 @@ struct msg_reload {
 	struct ctlsock_req *req;	/* who waits for the answer, or NULL */
 	const char *cause;		/* "command", "signal", "watch" */
 	bool force;
-	struct buf errors;		/* of what else was read again: lines */
+	struct renewal beside;		/* of what else was read again */
 };
 void reload_drop(struct msg *m);
 

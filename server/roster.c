@@ -30,6 +30,7 @@ struct roster {
 	struct lineup *lineup;
 	struct frame_below *below;	/* room for IRD_PROXIES_MAX */
 	struct lane lane[LANES];
+	char why[LINEUP_WHY_MAX];
 };
 
 /* ---- who may announce what ------------------------------------------------- */
@@ -57,16 +58,40 @@ static bool uri_ok(const char *uri)
 }
 
 /* peer: NULL for one that is not connected here. */
-static bool may_announce(const struct roster *r, const char *name,
-                         const char *uri, const char *peer)
+static const char *may_not_announce(const struct roster *r, const char *name,
+                                    const char *uri, const char *peer)
 {
 	bool known = false;
 
+	if (!uri[0])
+		return "it announces no URI (public-uri)";
 	if (!uri_ok(uri))
-		return false;
-	if (guard_may_announce(push_guard(r->h->push), name, uri, &known))
-		return true;
-	return !known && peer && own_address(uri, peer);
+		return "its URI is not http or https, ends in no slash, or has "
+			"a query, a fragment or a user";
+	if (guard_may_announce(push_guard(r->h->push), name, uri, &known) ||
+	    (!known && peer && own_address(uri, peer)))
+		return NULL;
+	return known ? "the uris of its subscribers entry do not have its URI" :
+		peer ? "its URI is not at its own address, and no subscribers "
+		"entry allows it" : "no subscribers entry allows its URI";
+}
+
+static bool may_announce(const struct roster *r, const char *name,
+                         const char *uri, const char *peer)
+{
+	return !may_not_announce(r, name, uri, peer);
+}
+
+const char *roster_unlisted(const char *name, const char *uri,
+                            const char *peer, void *roster)
+{
+	struct roster *r = roster;
+	const char *why = may_not_announce(r, name, uri, peer);
+
+	if (why)
+		return why;
+	lineup_why(r->lineup, name, uri, r->why);
+	return r->why;
 }
 
 static size_t host_of(const char *uri, const char **host)
@@ -189,23 +214,35 @@ static void ask(struct roster *r, const struct lineup_question *q)
 		lane->queued++;
 }
 
-/* Is this our state, at a position that we know of? */
-static bool is_ours(const struct roster *r, const struct httpc_answer *a,
-                    struct position *at)
+/* NULL: it is our state, at a position that we know of. */
+static const char *not_ours(const struct roster *r, const struct httpc_answer *a,
+                            struct position *at)
 {
 	const struct state *head = snapshot_state(r->h->head);
 	struct leaf_set *set = NULL;
-	bool ours;
+	const char *why = NULL;
 
-	if (a->status != 200 ||
-	    state_doc_read(buf_str(&a->body), a->body.len, &set, NULL) != RC_OK)
-		return false;
-	ours = strcmp(set->state.service, head->service) == 0 &&
-	       position_cmp(&set->state.pos, &head->pos) <= 0 &&
-	       keys_check(r->own, &set->state) == RC_OK;
+	if (a->status != 200)
+		return "its URI does not answer state with 200";
+	if (state_doc_read(buf_str(&a->body), a->body.len, &set, NULL) != RC_OK)
+		return "its URI answers with no state document";
+	if (strcmp(set->state.service, head->service) != 0)
+		why = "its URI answers with the state of another service";
+	else if (position_cmp(&set->state.pos, &head->pos) > 0)
+		why = "its URI answers with a state above ours";
+	else if (keys_check(r->own, &set->state) != RC_OK)
+		why = "its URI answers with a state that we did not sign";
 	*at = set->state.pos;
 	leaf_set_free(set);
-	return ours;
+	return why;
+}
+
+static const char *judge(const struct roster *r, const struct pull_result *res,
+                         struct position *at)
+{
+	if (res->rc != RC_OK)
+		return res->why.text[0] ? res->why.text : rc_text(res->rc);
+	return r->h->head ? not_ours(r, &res->answer, at) : "nothing is served";
 }
 
 void roster_checked(struct roster *r, struct msg_checked *m)
@@ -213,13 +250,12 @@ void roster_checked(struct roster *r, struct msg_checked *m)
 	const struct pull_result *res = m->result;
 	struct lane *lane = &r->lane[res->kind % LANES];
 	struct position at;
-	bool ours = res->rc == RC_OK && r->h->head &&
-	            is_ours(r, &res->answer, &at);
+	const char *why = judge(r, res, &at);
 
 	if (lane->queued)
 		lane->queued--;
-	lineup_answer(r->lineup, res->id, res->kind / LANES, ours ? &at : NULL,
-	              clock_mono_ms());
+	lineup_answer(r->lineup, res->id, res->kind / LANES, why ? NULL : &at,
+	              why, clock_mono_ms());
 	roster_checked_drop(&m->msg);
 }
 

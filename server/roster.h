@@ -23,6 +23,11 @@ MUST_CHECK enum rc roster_new(struct house *h, const struct keys *own,
                               struct roster **out);
 void roster_free(struct roster *r);			/* NULL is fine */
 
+/* Why the one of that name, which announces uri, is not listed; "": it is. peer:
+ * NULL for one that is not connected here. Lent until the next call. */
+const char *roster_unlisted(const char *name, const char *uri,
+                            const char *peer, void *roster);
+
 #define MSG_CHECKED	120	/* to the loop: a proxy's URI has answered */
 struct msg_checked {
 	struct msg msg;

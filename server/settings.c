@@ -10,6 +10,7 @@
 #include "common/sys/file.h"
 #include "common/sys/keyfile.h"
 #include "common/wire/ird_json.h"
+#include "common/wire/state_json.h"
 #include "common/wire/service.h"
 
 static const struct conf_key keys[] = {
@@ -26,10 +27,10 @@ static const struct conf_key keys[] = {
 	  "they are checked for the list; default: the system's" },
 	{ "", "watch", CONF_BOOL, "false", 0, 0, CONF_RESTART,
 	  "read a map file by itself when it changes" },
-	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_RESTART,
+	{ "signing", "key", CONF_PATH, NULL, 0, 0, CONF_WRITTEN,
 	  "Ed25519 private key, PEM; default signing.pem in the state "
 	  "directory; made on the first start" },
-	{ "signing", "lifetime", CONF_SECONDS, "86400", 60, 31536000,
+	{ "signing", "lifetime", CONF_SECONDS, "86400", 60, STATE_LIFE_MAX,
 	  CONF_RESTART, "how long a signature is good" },
 	{ "", "maps", CONF_LIST, NULL, 1, 999, CONF_REQUIRED,
 	  "the maps that are served" },

@@ -87,7 +87,7 @@ class Site:
         alto.put(self.cost, cost(COST))
         self.server = alto.Server(
             top, [("net", self.net), ("cost", self.cost)], name=name,
-            heartbeat=1, **settings).start()
+            **dict({"heartbeat": 1}, **settings)).start()
         self.paths = ["/directory"] + sorted(self.server.maps().values())
         self.note()
 

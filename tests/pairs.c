@@ -154,10 +154,11 @@ static void serve(struct node *n, const struct sub_act *act)
 		node_pump_pub(n->next);
 }
 
-static void ask(struct node *n, const char *id, bool no_cache)
+static void ask(struct node *n, const char *id, uint64_t number, bool no_cache)
 {
 	CU_ASSERT_FATAL(n->n_fetch < FETCHES);
 	memcpy(n->fetch[n->n_fetch].id, id, strlen(id) + 1);
+	n->fetch[n->n_fetch].number = number;
 	n->fetch[n->n_fetch++].no_cache = no_cache;
 }
 
@@ -168,7 +169,7 @@ static void want(struct node *n, const struct sub_act *act)
 	snprintf(uri, sizeof(uri), "maps/%s", act->id);
 	CU_ASSERT(strcmp(act->id, DIRECTORY_ID) == 0 ||
 	          strcmp(act->uri, uri) == 0);
-	ask(n, act->id, act->no_cache);
+	ask(n, act->id, act->number, act->no_cache);
 }
 
 void node_hang_up(struct node *n)
@@ -208,7 +209,7 @@ void node_pump(struct node *n)
 			node_hang_up(n);
 			return;
 		case SUB_POLL:
-			ask(n, "", act.no_cache);
+			ask(n, "", 0, act.no_cache);
 			break;
 		}
 	}
@@ -351,7 +352,7 @@ static void give(struct sub_body *b, const struct world_answer *a)
 static void answer_body(struct node *n, const struct fetch *f)
 {
 	const struct snapshot *from = above(n, f->no_cache);
-	struct sub_body b = { .id = f->id };
+	struct sub_body b = { .id = f->id, .number = f->number };
 	struct world_answer a;
 
 	b.ok = from && world_answer(from, f->id, &a);
@@ -390,7 +391,7 @@ void node_poll(struct node *n)
 		if (n->fetch[i].id[0] == '\0')
 			return;
 	if (n->n_fetch < FETCHES)
-		ask(n, "", false);
+		ask(n, "", 0, false);
 }
 
 void node_introduce(struct node *n)

@@ -51,6 +51,7 @@ struct node {
 	size_t n_fetch;
 	struct fetch {
 		char id[ID_MAX + 1];	/* "": the state document */
+		uint64_t number;
 		bool no_cache;
 	} fetch[FETCHES];
 	struct snapshot *old;		/* what a slow cache still has */

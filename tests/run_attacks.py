@@ -146,6 +146,14 @@ def signatures(scene):
          every(own.sign))
     tell(scene, "a state under another key by the name of the right one",
          "signature", every(lambda t: own.sign(t, keyid=thief.keyid)))
+    # Else who has the key once could make a state that never ends.
+    now = int(time.time())
+    tell(scene, "a state under the stolen key that is good for ever",
+         "protocol", every(lambda t: thief.sign(t, created=now,
+                                                expires=253402300000)))
+    tell(scene, "a state under the stolen key that began long ago",
+         "protocol", every(lambda t: thief.sign(t, created=1,
+                                                expires=now + 3600)))
 
 
 def expired(scene):

@@ -3,8 +3,7 @@
 
   run_cascade.py [PATTERN]
 
-PATTERN: only the stories that it is found in. One story waits for a minute of
-real time; it is begun first and ended last.
+PATTERN: only the stories that it is found in.
 """
 import json
 import os
@@ -15,10 +14,12 @@ import time
 import urllib.request
 
 import alto
+import beside
 import relay
+import small
 from alto import need, wait
+from small import EXAMPLES, troubles
 
-EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
 LIFETIME_S = 60         # the shortest that signatures may live
 
 
@@ -51,47 +52,26 @@ class Proxy(alto.Proxy):
         return out
 
 
-class World:
+class World(small.World):
     def __init__(self, top, **settings):
-        self.top = top
-        self.files = []
+        files = []
         for rid, name in (("net", "network-map.json"),
                           ("cost-routing", "cost-map.json")):
             path = os.path.join(top, name)
             shutil.copy(os.path.join(EXAMPLES, name), path)
-            self.files.append((rid, path))
-        self.server = alto.at_home(alto.Server(
-            top, self.files, **dict({"heartbeat": 1}, **settings)))
-        self.server.start()
-        self.proxies = []
-        self.next = 1000
+            files.append((rid, path))
+        super().__init__(top, files, **settings)
 
     def proxy(self, name, *above, mode="push", start=True, **settings):
-        p = alto.at_home(Proxy(self.top, name, above, mode, **settings))
-        self.proxies.append(p)
-        if start:
-            p.start()
-        return p
+        return self.add(Proxy(self.top, name, above, mode, **settings), start)
 
-    def edit(self):
-        path = self.files[1][1]
-        with open(path, encoding="utf-8") as f:
-            doc = json.load(f)
-        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
-        self.next += 1
-        row[sorted(row)[0]] = self.next
-        alto.put(path, json.dumps(doc))
-        need(self.server.reload()["changed"], "an edit changed nothing")
-
-    def follow(self, *proxies):
-        alto.in_step(self.server, *proxies)
-
-    def end(self):
-        for d in [*reversed(self.proxies), self.server]:
-            ran = d.process is not None
-            code = d.stop()
-            need(not d.sanitizer(), "%s: %s", d.log, d.sanitizer())
-            need(code == 0 or not ran, "%s ended with %d", d.name, code)
+    def wired(self, behind, beside):
+        """(a relay, the proxy that polls through it, one at the server)"""
+        wire = relay.Http(self.server.url)
+        behind = self.proxy(behind, wire.url, mode="pull")
+        beside = self.proxy(beside, self.server)
+        self.follow(behind, beside)
+        return wire, behind, beside
 
 
 class Watch:
@@ -124,10 +104,6 @@ class Watch:
         self.thread.join()
         need(self.seen, "it saw nothing")
         need(not self.wrong, "a lower position: %s", self.wrong)
-
-
-def troubles(daemon):
-    return {t["topic"]: t["text"] for t in daemon.status()["troubles"]}
 
 
 SIGNED = ("alto-resource", "alto-state", "alto-proof", "signature-input",
@@ -210,47 +186,45 @@ def loops(top):
     w.end()
 
 
-class Dies:
+def dies(top):
     """The origin is gone: stale, then expired, at every depth and in time."""
+    w = World(top, signing={"lifetime": LIFETIME_S})
+    a = w.proxy("a", w.server)
+    b = w.proxy("b", a, mode="pull")
+    c = w.proxy("c", b)
+    w.edit()
+    w.follow(a, b, c)
+    for p in w.proxies:
+        wait(lambda: p.status()["freshness"] == "fresh", None, "fresh")
+    w.server.kill9()
+    for p in w.proxies:
+        wait(lambda: p.status()["freshness"] == "stale", None, "stale")
+        code, headers, _ = p.get("/maps/cost-routing")
+        need(code == 200, "stale is served: %d", code)
+        need(headers["alto-status"].startswith("stale"), "%s", headers)
+        need(p.admin("/readyz")[0] == 200, "stale is ready")
+    expire(w.proxies)
+    w.server.start()
+    w.follow(*w.proxies)
+    same(w.server, *w.proxies)
+    w.end()
 
-    def __init__(self, top):
-        self.w = World(top, signing={"lifetime": LIFETIME_S})
-        w = self.w
-        a = w.proxy("a", w.server)
-        b = w.proxy("b", a, mode="pull")
-        c = w.proxy("c", b)
-        w.edit()
-        w.follow(a, b, c)
-        for p in w.proxies:
-            wait(lambda: p.status()["freshness"] == "fresh", None, "fresh")
-        w.server.kill9()
 
-    def middle(self):
-        for p in self.w.proxies:
-            wait(lambda: p.status()["freshness"] == "stale", None, "stale")
-            code, headers, _ = p.get("/maps/cost-routing")
-            need(code == 200, "stale is served: %d", code)
-            need(headers["alto-status"].startswith("stale"), "%s", headers)
-            need(p.admin("/readyz")[0] == 200, "stale is ready")
-
-    def end(self):
-        ends = max(p.status()["expires"] for p in self.w.proxies)
-        for p in self.w.proxies:
-            mine = p.status()["expires"]
-            if time.time() < mine - 1:
-                need(p.get("/directory")[0] == 200, "too early")
-        wait(lambda: time.time() > ends, LIFETIME_S + 10, "expiry", 0.1)
-        for p in self.w.proxies:
-            for path in ("/directory", "/maps/cost-routing", "/state"):
-                code, headers, _ = p.get(path)
-                need(code == 503, "%s at %s: %d", path, p.name, code)
-                need(int(headers["retry-after"]) > 0, "no Retry-After")
-            need(p.status()["freshness"] == "expired", "not expired")
-            need(p.admin("/readyz")[0] == 503, "ready")
-        self.w.server.start()
-        self.w.follow(*self.w.proxies)
-        same(self.w.server, *self.w.proxies)
-        self.w.end()
+def expire(proxies):
+    """Waits until what they hold ends; they serve until then, and not after."""
+    ends = max(p.status()["expires"] for p in proxies)
+    for p in proxies:
+        mine = p.status()["expires"]
+        if time.time() < mine - 1:
+            need(p.get("/directory")[0] == 200, "too early")
+    wait(lambda: time.time() > ends, LIFETIME_S + 10, "expiry", 0.1)
+    for p in proxies:
+        for path in ("/directory", "/maps/cost-routing", "/state"):
+            code, headers, _ = p.get(path)
+            need(code == 503, "%s at %s: %d", path, p.name, code)
+            need(int(headers["retry-after"]) > 0, "no Retry-After")
+        need(p.status()["freshness"] == "expired", "not expired")
+        need(p.admin("/readyz")[0] == 503, "ready")
 
 
 # --- several upstreams -------------------------------------------------------
@@ -302,10 +276,7 @@ def no_channel(top):
 def lower(top):
     """One that is merely lower is passed by: what is held is kept."""
     w = World(top)
-    wire = relay.Http(w.server.url)
-    two = w.proxy("two", wire.url, mode="pull")
-    one = w.proxy("one", w.server)
-    w.follow(one, two)
+    wire, two, one = w.wired("two", "one")
     p = w.proxy("p", one, two)
     w.follow(p)
     wire.instead["/state"] = (503, [], b"")
@@ -332,10 +303,7 @@ def lower(top):
 def stale(top):
     """The preferred one stands still: another one that does not is taken."""
     w = World(top)
-    wire = relay.Http(w.server.url)
-    one = w.proxy("one", wire.url, mode="pull")
-    two = w.proxy("two", w.server)
-    w.follow(one, two)
+    wire, one, two = w.wired("one", "two")
     p = w.proxy("p", one, two)
     w.follow(p)
     watch = Watch(p)
@@ -411,6 +379,9 @@ def trust(top):
     w = World(top)
     p = w.proxy("p", w.server, mode="pull")
     w.follow(p)
+    answer = p.ctl("trust")             # there is nothing to do
+    need(not answer["changed"] and answer["to"]["serial"] ==
+         w.server.position()[1], "%s", answer)
     w.server.stop()
     kept = os.path.join(top, "kept")
     shutil.copytree(w.server.state, kept)
@@ -447,8 +418,8 @@ def trust(top):
     w.end()
 
 
-STORIES = [
-    ("the origin dies: stale, then expired, at every depth", Dies),
+STORIES = [         # the first one waits for a minute of real time to pass
+    ("the origin dies: stale, then expired, at every depth", dies),
     ("three levels, push and pull: the same bytes and signature", levels),
     ("those below are known at the origin", below),
     ("a loop is refused", loops),
@@ -466,25 +437,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    long = []
-    with alto.folder() as top:
-        for i, (name, story) in enumerate(STORIES):
-            if pattern not in name:
-                continue
-            place = os.path.join(top, str(i))
-            os.makedirs(place)
-            with tests(name + (" (begun)" if story is Dies else "")):
-                one = story(place)
-                if story is Dies:
-                    one.middle()
-                    long.append((name, one))
-        for name, one in long:
-            with tests(name):
-                one.end()
-    sys.exit(tests.end())
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(beside.tell(STORIES))

@@ -23,7 +23,9 @@ import sys
 import time
 
 import alto
+import liar
 from alto import Skip, need, wait
+from secure import troubles
 
 ROUNDS = 40, 12         # at length, quickly
 LIFETIME_S = 60
@@ -315,6 +317,69 @@ def compromised(top, _):
     w.end()
 
 
+def dated_ahead(top, _):
+    """The thief's session begins later than the one with which the key was
+    dropped; a proxy that took it is not left there."""
+    w = World(top)
+    thief = liar.Liar(w.server)
+    milan = alto.at_home(alto.Proxy(top, thief, "milan", env=w.clock.env,
+                                    upstream={"retry-max": 1}))
+    w.proxies.append(milan.start())
+    w.in_step()
+    stolen = os.path.join(top, "stolen.pem")
+    shutil.copy(key_file(w.server), stolen)
+    false = forged(w.server, stolen, 55000)
+    later = re.search(r'session="([^"]*)"', false[0])[1]
+    leaves = json.loads(w.server.get("/state")[2])["resources"]
+
+    def word(name, members):
+        if name == "subscribed":
+            return liar.dumps(name, dict(members, state=false,
+                                         mode="snapshot")) + liar.dumps(
+                "snapshot", {"state": false, "resources": leaves})
+        return liar.dumps(name, members) if name == "hello" else []
+    thief.word = word
+    thief.hang_up()
+    wait(lambda: milan.position()[0] == later, None, "it takes the session")
+
+    told = w.server.ctl("key", "retire", "--compromised")
+    need(0 < told["again"] - w.clock.now() <= 61, "%s", told)
+    need(told["to"]["session"] < later, "there was no attack")
+    thief.tell_truth()
+    thief.hang_up()
+    w.change()
+    wait(lambda: milan.counts()["reopened"].get("lower", 0) > 0, None, "lower")
+    need(milan.position()[0] == later, "it went down")
+    need("stolen" in troubles(w.server), "%s", troubles(w.server))
+    told = troubles(w.server)
+    need("milan" in told["foreign"] and later in told["foreign"], "%s", told)
+    need(w.server.status()["counters"]["foreign_states"] > 0, "not counted")
+    need(any("push: subscriber milan holds" in l for l in w.server.lines()),
+         "not logged")
+    w.server.stop()
+    w.server.start()
+    need("stolen" in troubles(w.server), "%s", troubles(w.server))
+    need(w.server.position()[0] < later, "too early: %s", later)
+
+    w.clock.jump(62)
+    wait(lambda: w.server.position()[0] > later, None, "another session")
+    w.in_step()
+    need(milan.position()[0] > later, "it is still there")
+    w.verify()
+    second = w.server.position()[0]
+    w.clock.jump(62)
+    wait(lambda: w.server.position()[0] > second, None, "one more session")
+    wait(lambda: not troubles(w.server), None, "it is over")
+    w.in_step()
+    last = w.server.position()[0]
+    w.clock.jump(300)
+    w.change(2)
+    w.in_step()
+    need(w.server.position()[0] == last, "sessions without end")
+    w.verify()
+    w.end()
+
+
 def retired_proves(top, _):
     """What a retired key has signed is still ours: history was lost."""
     w = World(top)
@@ -462,6 +527,8 @@ def main():
           announced)
     story("a log that does not reach back to a known key", trimmed)
     story("a compromised key proves nothing from then on", compromised)
+    story("a session that a thief dated ahead is left behind by itself",
+          dated_ahead)
     story("a retired key still proves that history was lost", retired_proves)
     story("the next key signs at once, and after it a new one", both_stolen)
     story("killed during any order, journal and files agree", killed)

@@ -4,8 +4,7 @@ files, configurations, keys and tokens, what clients and operators are told.
 
   run_life.py [PATTERN]
 
-PATTERN: only the stories that it is found in. Two stories wait for a minute of
-real time to pass; they are begun first and ended last.
+PATTERN: only the stories that it is found in.
 """
 import http.client
 import json
@@ -19,6 +18,7 @@ import sys
 import time
 
 import alto
+import beside
 from alto import Skip, need, wait
 
 EXAMPLES = os.path.join(alto.SRC, "examples")
@@ -225,94 +225,77 @@ def heartbeats(top):
     w.end()
 
 
-class Away:
-    """A proxy that is away for longer than a signature lives: begun early,
-    ended when that time has passed."""
-
-    def __init__(self, top):
-        self.world = World(top, "milan", "turin", heartbeat=1,
-                           signing={"lifetime": LIFETIME_S})
-        self.milan, self.turin = self.world.proxies
-        end_well(self.milan)
-        self.world.change(4)
-        alto.in_step(self.world.server, self.turin)
-        # What milan holds ends before this does.
-        self.ends = self.world.server.status()["expires"]
-
-    def middle(self):
-        need(self.turin.status()["freshness"] == "fresh", "turin is not fresh")
-
-    def end(self):
-        w = self.world
-        wait(lambda: time.time() > self.ends, LIFETIME_S + 10,
-             "a signature expires", 0.1)
-        need(self.turin.status()["freshness"] == "fresh", "turin expired")
-        need(w.server.get("/directory")[0] == 200, "the server expired")
-        end_well(w.server)
-        self.milan.start()
-        code, headers, _ = self.milan.get("/directory")
-        need(code == 503, "it serves what is expired: %d", code)
-        need(int(headers["retry-after"]) > 0, "no Retry-After")
-        need(self.milan.get("/state")[0] == 503, "/state is served")
-        need(self.milan.status()["freshness"] == "expired", "not expired")
-        need(self.milan.admin("/readyz")[0] == 503, "it says it is ready")
-        w.server.start()
-        w.in_step()
-        counts = current(self.milan)
-        need(counts["fetches"] == 0, "it fetched %d maps", counts["fetches"])
-        need(counts["updates"] == 4, "%d updates, not 4", counts["updates"])
-        need(self.milan.get("/directory")[0] == 200, "it does not serve")
-        need(self.milan.admin("/readyz")[0] == 200, "it is not ready")
-        w.end()
+def away(top):
+    """A proxy that is away for longer than a signature lives."""
+    w = World(top, "milan", "turin", heartbeat=1,
+              signing={"lifetime": LIFETIME_S})
+    milan, turin = w.proxies
+    end_well(milan)
+    w.change(4)
+    alto.in_step(w.server, turin)
+    # What milan holds ends before this does.
+    ends = w.server.status()["expires"]
+    need(turin.status()["freshness"] == "fresh", "turin is not fresh")
+    wait(lambda: time.time() > ends, LIFETIME_S + 10, "a signature expires",
+         0.1)
+    need(turin.status()["freshness"] == "fresh", "turin expired")
+    need(w.server.get("/directory")[0] == 200, "the server expired")
+    end_well(w.server)
+    milan.start()
+    code, headers, _ = milan.get("/directory")
+    need(code == 503, "it serves what is expired: %d", code)
+    need(int(headers["retry-after"]) > 0, "no Retry-After")
+    need(milan.get("/state")[0] == 503, "/state is served")
+    need(milan.status()["freshness"] == "expired", "not expired")
+    need(milan.admin("/readyz")[0] == 503, "it says it is ready")
+    w.server.start()
+    w.in_step()
+    counts = current(milan)
+    need(counts["fetches"] == 0, "it fetched %d maps", counts["fetches"])
+    need(counts["updates"] == 4, "%d updates, not 4", counts["updates"])
+    need(milan.get("/directory")[0] == 200, "it does not serve")
+    need(milan.admin("/readyz")[0] == 200, "it is not ready")
+    w.end()
 
 
-class Listed:
-    """A proxy enters the directory and, a minute after it went, leaves it."""
+def listed(daemon):
+    return daemon.directory()["meta"]["redistribution"].get("proxies", {})
 
-    def __init__(self, top):
-        self.world = w = World(top)
-        self.proxy = p = alto.at_home(alto.Proxy(top, w.server, "milan"))
-        self.uri = "http://" + p.settings["http"]["listen"] + "/"
-        w.server.set("subscribers", [{"name": "milan", "uris": [self.uri]},
-                                     {"name": "turin", "uris": []}])
-        end_well(w.server)
-        w.server.start()
-        self.map_serial = w.server.status()["map-serial"]
-        p.set("public-uri", self.uri)
-        w.proxies.append(p)
-        p.start()
-        self.other = w.proxy("turin", start=False)
-        self.other.set("public-uri", "http://127.0.0.1:1/")
-        self.other.start()
 
-    def list(self, daemon):
-        return daemon.directory()["meta"]["redistribution"].get("proxies", {})
-
-    def middle(self):
-        w = self.world
-        wait(lambda: "milan" in self.list(w.server), 60, "milan is listed")
-        w.in_step()
-        need(self.list(w.server) == {"milan": {"uri": self.uri}} or
-             self.list(w.server)["milan"]["uri"] == self.uri, "its URI")
-        need("turin" not in self.list(w.server), "turin may not be listed")
-        need(self.list(self.proxy) == self.list(w.server), "not the same list")
-        need(w.server.status()["map-serial"] == self.map_serial,
-             "the map serial moved")
-        # The list is kept over a restart.
-        end_well(w.server)
-        w.server.start()
-        need("milan" in self.list(w.server), "forgotten")
-        current(self.proxy)
-        end_well(self.proxy)
-        self.left = time.monotonic()
-
-    def end(self):
-        w = self.world
-        wait(lambda: "milan" not in self.list(w.server), 120, "milan leaves",
-             0.1)
-        need(time.monotonic() - self.left > 30, "it left at once")
-        w.in_step()
-        w.end()
+def list_of_proxies(top):
+    """One enters the directory and, a minute after it went, leaves it."""
+    w = World(top)
+    p = alto.at_home(alto.Proxy(top, w.server, "milan"))
+    uri = "http://" + p.settings["http"]["listen"] + "/"
+    w.server.set("subscribers", [{"name": "milan", "uris": [uri]},
+                                 {"name": "turin", "uris": []}])
+    end_well(w.server)
+    w.server.start()
+    map_serial = w.server.status()["map-serial"]
+    p.set("public-uri", uri)
+    w.proxies.append(p)
+    p.start()
+    other = w.proxy("turin", start=False)
+    other.set("public-uri", "http://127.0.0.1:1/")
+    other.start()
+    wait(lambda: "milan" in listed(w.server), 60, "milan is listed")
+    w.in_step()
+    need(listed(w.server) == {"milan": {"uri": uri}} or
+         listed(w.server)["milan"]["uri"] == uri, "its URI")
+    need("turin" not in listed(w.server), "turin may not be listed")
+    need(listed(p) == listed(w.server), "not the same list")
+    need(w.server.status()["map-serial"] == map_serial, "the map serial moved")
+    # The list is kept over a restart.
+    end_well(w.server)
+    w.server.start()
+    need("milan" in listed(w.server), "forgotten")
+    current(p)
+    end_well(p)
+    left = time.monotonic()
+    wait(lambda: "milan" not in listed(w.server), 120, "milan leaves", 0.1)
+    need(time.monotonic() - left > 30, "it left at once")
+    w.in_step()
+    w.end()
 
 
 # --- reloads -----------------------------------------------------------------
@@ -963,7 +946,10 @@ def stops(top):
 
 # --- all ---------------------------------------------------------------------
 
-QUICK_ONES = [
+STORIES = [         # the first two wait for a minute of real time to pass
+    ("a proxy in sync is listed, and leaves when it is gone", list_of_proxies),
+    ("a proxy away for longer than a signature lives catches up by deltas",
+     away),
     ("unchanged maps keep session, serial and tags over a restart",
      server_restarts),
     ("a proxy that was stopped catches up by deltas", proxy_stopped),
@@ -989,52 +975,7 @@ QUICK_ONES = [
     ("a chain of proxies serves the same bytes and signature", chain),
     ("signals end a daemon quickly and cleanly", stops),
 ]
-SLOW_ONES = [
-    ("a proxy in sync is listed, and leaves when it is gone", Listed),
-    ("a proxy away for longer than a signature lives catches up by deltas",
-     Away),
-]
-
-
-def main():
-    tests = alto.Tests()
-    wanted = sys.argv[1] if sys.argv[1:] else ""
-
-    def step(what, run, *args):
-        if not re.search(wanted, what):
-            return None
-        with tests(what):
-            return run(*args)
-        return None
-
-    def story(what, run, folder):
-        """Its daemons end with it, those of the slow ones run on."""
-        os.makedirs(folder)
-        try:
-            step(what, run, folder)
-        finally:
-            for d in list(alto._running):
-                if d.dir.startswith(folder + os.sep):
-                    d.stop()
-
-    try:
-        with alto.folder() as top:
-            slow = [(what, step(what + " (begun)", make,
-                                os.path.join(top, make.__name__)))
-                    for what, make in SLOW_ONES]
-            for i, (what, run) in enumerate(QUICK_ONES):
-                story(what, run, os.path.join(top, str(i)))
-                for what, it in slow if i == len(QUICK_ONES) // 2 else ():
-                    if it:
-                        step(what + " (middle)", it.middle)
-            for what, it in slow:
-                if it:
-                    step(what, it.end)
-            need(not tests.failed, "the folder is kept")
-    except alto.Failed:
-        pass
-    return tests.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(beside.tell(STORIES))

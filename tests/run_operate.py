@@ -7,11 +7,15 @@ of restoring them, controllers that flap, a wall clock that jumps, wrong command
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
+import socket
 import sqlite3
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import alto
 import run_keys
@@ -150,6 +154,31 @@ def backup_busy(top):
     restore(w.server, copy)
     w.server.start()
     w.verify()
+    w.end()
+
+
+def backups_at_once(top):
+    """None takes another's copy away; who comes too early is told."""
+    w = World(top)
+    with socket.socket(socket.AF_UNIX) as s:    # one that dawdles
+        s.settimeout(alto.WAIT_S)
+        s.connect(w.server.socket)
+        s.sendall(b'{"command":"backup"}\n')
+        first = json.loads(s.makefile().readline())["path"]
+    with ThreadPoolExecutor(3) as pool:
+        files = [os.path.join(top, "copy%d" % i) for i in range(3)]
+        ends = list(pool.map(lambda f: w.server.call("backup", f), files))
+    for file, (code, _, err) in zip(files, ends):
+        need(code == 0 or (code == 1 and "being made already" in err),
+             "%d %s", code, err)
+        need(os.path.exists(file) == (code == 0), "%s", file)
+    need(any(code == 0 for code, _, _ in ends), "none: %s", ends)
+    for file in [first] + [f for f in files if os.path.exists(f)]:
+        with sqlite3.connect(file) as db:
+            need(db.execute("PRAGMA integrity_check").fetchone() == ("ok",),
+                 "%s is damaged", file)
+        db.close()
+    os.unlink(first)
     w.end()
 
 
@@ -348,6 +377,95 @@ def commands(top):
     need(not os.path.exists(os.path.join(top, "none.db")), "a file was left")
 
 
+def helped(top):
+    """Every command of the usage has help, and a shell can complete it."""
+    ctl = alto.find_bin("altoctl")
+
+    def run(*words):
+        r = subprocess.run([ctl, *words], capture_output=True, text=True,
+                           timeout=alto.WAIT_S)
+        return r.returncode, r.stdout, r.stderr
+
+    def completed(*words):
+        script = ("source %s; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1));"
+                  "_altoctl \"$1\"; echo \"${COMPREPLY[@]}\""
+                  % shlex.quote(os.path.join(alto.SRC, "client",
+                                             "completions", "altoctl")))
+        r = subprocess.run(["bash", "-c", script, "-", ctl, *words],
+                           capture_output=True, text=True,
+                           timeout=alto.WAIT_S)
+        need(r.returncode == 0 and not r.stderr, "%s: %s", words, r.stderr)
+        return r.stdout.split()
+
+    code, out, _ = run("help")
+    need(code == 0 and run("--help")[1] == out, "--help is not help")
+    names = [re.split(r"  +| [A-Z[]", line.strip())[0] for line in
+             out.split("commands\n")[1].split("\n\n")[0].splitlines()]
+    need("status" in names and "key retire" in names and len(names) > 10,
+         "%s", names)
+    firsts = {n.split()[0] for n in names}
+    need(set(completed("")) == firsts, "%s", completed(""))
+    need(set(completed("help", "")) == firsts, "%s", completed("help", ""))
+    for name in names:
+        words = name.split()
+        for how in (["help"] + words, words + ["--help"]):
+            code, text, err = run(*how)
+            need(code == 0 and "... " + name in text and len(text) < len(out)
+                 and not err, "%s: %d %s%s", how, code, text, err)
+        for n in range(len(words)):
+            part = words[n][:2]
+            need(words[n] in completed(*words[:n], part) and
+                 all(w.startswith(part) for w in completed(*words[:n], part)),
+                 "%s is not completed", words[:n + 1])
+    for group in firsts - set(names):
+        code, text, _ = run("help", group)
+        need(code == 0 and all(n in text for n in names
+                               if n.startswith(group + " ")), "%s", text)
+    need(run("help", "keys")[0] == 2 and run("help", "status", "x")[0] == 2,
+         "help of what is none")
+    options = set(re.findall(r"(--[a-z]+)", out))
+    need(len(options) == 8, "%s", options)
+    shown = set()
+    for name in names:
+        given = completed(*name.split(), "--")
+        shown.update(given)
+        need(("--compromised" in given) == (name == "key retire"), "%s: %s",
+             name, given)
+    need(shown == options, "%s, not %s", shown, options)
+    need(completed("--json", "session", "") == ["new"], "after an option")
+    need(not completed("--socket", "s"), "a path is no command")
+
+
+def errors_as_json(top):
+    """Whatever fails, --json gives one object, and the status is the same."""
+    w = World(top)
+    file = os.path.join(top, "there")
+    alto.put(file, "")
+    gone = os.path.join(top, "ctl-\u00e9.sock")
+
+    def both(want, *words):
+        for order in ([*words, "--json"], ["-j", *words]):
+            code, out, err = w.server.call(*order)
+            need(code == want and not err and out.count("\n") == 1,
+                 "%s: %d %s%s", order, code, out, err)
+            told = json.loads(out)
+            need(told["error"], "%s", told)
+        code, out, err = w.server.call(*words)
+        need(code == want and not out and told["error"] in err, "%s: %d %s%s",
+             words, code, out, err)
+        return told["error"]
+
+    need("there already" in both(1, "backup", file), "backup")
+    need("no command" in both(1, "trust"), "trust")
+    need("key list" in both(2, "key"), "key")
+    need("--bogus" in both(2, "--bogus", "status"), "--bogus")
+    need("-x" in both(2, "status", "-x"), "-x")
+    need("--over" in both(2, "drain", "--over"), "--over")
+    w.end()
+    need("no daemon" in both(3, "status"), "status")
+    need(gone in both(3, "status", "--socket", gone), "a name with an accent")
+
+
 # --- all ---------------------------------------------------------------------
 
 def main():
@@ -363,11 +481,14 @@ def main():
     story("a new session on purpose", session_new)
     story("a backup, and what comes of restoring it", backup)
     story("backups while it publishes", backup_busy)
+    story("backups at once", backups_at_once)
     story("two servers on copies of one state directory", two_servers)
     story("a controller that flaps", flapping)
     story("a wall clock that jumps", clock_jumps)
     story("no new session in the future of the clock", session_in_future)
     story("what altoctl refuses", commands)
+    story("help and completion know every command", helped)
+    story("errors as JSON", errors_as_json)
     return tests.end()
 
 

@@ -15,6 +15,7 @@ import threading
 import urllib.parse
 
 import alto
+import beside
 from alto import need, wait
 
 EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
@@ -502,19 +503,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    with alto.folder() as top:
-        for i, (name, story) in enumerate(STORIES):
-            if pattern not in name:
-                continue
-            place = os.path.join(top, str(i))
-            os.makedirs(place)
-            with tests(name):
-                story(place)
-            alto.stop_all()
-    sys.exit(tests.end())
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(beside.tell(STORIES))

@@ -16,19 +16,20 @@ import urllib.error
 import urllib.request
 
 import alto
+import beside
 import relay
+import small
 from alto import need, wait
+from small import EXAMPLES, troubles
 
-EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
 COST = "/maps/cost-routing"
 
 
-class World:
+class World(small.World):
     """A server with three maps, an HTTP relay before it, proxies behind that."""
 
-    def __init__(self, top, heartbeat=1, **settings):
-        self.top = top
-        self.files = []
+    def __init__(self, top, **settings):
+        files = []
         for rid, name in (("net", "network-map.json"),
                           ("cost-routing", "cost-map.json"),
                           ("cost-more", "cost-map.json")):
@@ -38,44 +39,22 @@ class World:
             if rid == "cost-more":
                 text = text.replace('"routingcost"', '"hopcount"')
             alto.put(path, text.replace('"cost-routing"', '"%s"' % rid))
-            self.files.append((rid, path))
-        self.server = alto.at_home(alto.Server(
-            top, self.files, heartbeat=heartbeat, **settings))
-        self.server.start()
+            files.append((rid, path))
+        super().__init__(top, files, **settings)
         self.relay = relay.Http(self.server.url)
-        self.others = []
-        self.next = 1000
 
     def proxy(self, name="milan", mode="pull", start=True, **upstream):
         upstream.setdefault("directory", self.relay.url + "/directory")
-        p = alto.at_home(alto.Proxy(self.top, self.server, name, upstream=dict(
-            {"mode": mode, "retry-max": 1}, **upstream)))
-        self.others.append(p)
-        if start:
-            p.start()
-        return p
-
-    def edit(self, rid="cost-routing"):
-        path = dict(self.files)[rid]
-        with open(path, encoding="utf-8") as f:
-            doc = json.load(f)
-        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
-        self.next += 1
-        row[sorted(row)[0]] = self.next
-        alto.put(path, json.dumps(doc))
-        need(self.server.reload()["changed"], "an edit changed nothing")
+        return self.add(alto.Proxy(self.top, self.server, name, upstream=dict(
+            {"mode": mode, "retry-max": 1}, **upstream)), start)
 
     def follow(self, *proxies):
-        alto.in_step(self.server, *proxies)
+        super().follow(*proxies)
         for p in proxies:
             same(self.server, p)
 
     def end(self):
-        for d in [*reversed(self.others), self.server]:
-            ran = d.process is not None
-            code = d.stop()
-            need(not d.sanitizer(), "%s: %s", d.log, d.sanitizer())
-            need(code == 0 or not ran, "%s ended with %d", d.name, code)
+        super().end()
         self.relay.close()
 
 
@@ -89,10 +68,6 @@ def same(server, proxy):
 
 def counts(proxy):
     return proxy.status()["upstreams"][0]
-
-
-def troubles(daemon):
-    return {t["topic"]: t["text"] for t in daemon.status()["troubles"]}
 
 
 # --- following ---------------------------------------------------------------
@@ -417,19 +392,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    with alto.folder() as top:
-        for i, (name, story) in enumerate(STORIES):
-            if pattern not in name:
-                continue
-            place = os.path.join(top, str(i))
-            os.makedirs(place)
-            with tests(name):
-                story(place)
-            alto.stop_all()
-    sys.exit(tests.end())
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(beside.tell(STORIES))

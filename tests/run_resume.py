@@ -25,6 +25,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)),
                              "chaos"))
 
 import alto
+import beside
 import noise
 from alto import Skip, need, wait
 from run_life import World, current, end_well, says, subscriber, troubles
@@ -456,15 +457,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    for what, run in STORIES:
-        if sys.argv[1:] and not re.search(sys.argv[1], what):
-            continue
-        with tests(what), alto.folder() as top:
-            run(top)
-    return tests.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(beside.tell(STORIES))

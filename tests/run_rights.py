@@ -8,6 +8,7 @@ without it.
 """
 import os
 import pwd
+import shutil
 import socket
 import stat
 import subprocess
@@ -156,6 +157,74 @@ def loose(top):
     w.server.stop()
     os.chmod(w.server.settings["signing"]["key"], 0o660)
     refuses(w.server, "signing.pem", "0660", "chmod 600")
+    w.end()
+
+
+@story("keys and tokens of somebody else are refused, those of the account not")
+def owners(top):
+    if os.geteuid() != 0:
+        raise Skip("root")
+    file = secret(os.path.join(top, "t"), TOKENS[0])
+    w = World(top, start=False,
+              subscribers=[{"name": "a", "token-file": file}])
+    key = w.server.settings["signing"]["key"]
+    w.server.start()
+    w.server.stop()
+    for path in (key, file, w.pair[1]):
+        os.chown(path, 12345, 0)
+        refuses(w.server, path, "user 12345", "chown")
+        os.chown(path, 0, 0)
+    w.server.start()
+    os.chown(file, 12345, 0)
+    code, _, err = w.server.call("reload")
+    need(code == 1 and file in err and "12345" in err, "%d %s", code, err)
+    w.end()
+
+
+@story("a control socket in a directory of somebody else is refused")
+def socket_dir(top):
+    w = World(top, start=False)
+    run = os.path.join(top, "run")
+    os.mkdir(run)
+    w.server.set("admin", {"socket": os.path.join(run, "s")})
+    os.chmod(run, 0o777)
+    refuses(w.server, run, "chmod o-w")
+    os.chmod(run, 0o755)
+    if os.geteuid() == 0:
+        os.chown(run, 12345, 0)
+        refuses(w.server, run, "user 12345")
+        os.chown(run, 0, 0)
+    w.server.socket = os.path.join(run, "s")
+    w.server.start()
+    need(stat.S_IMODE(os.stat(w.server.socket).st_mode) == 0o660, "mode")
+    w.end()
+
+
+@story("settings and maps that lie beside the key are warned of")
+def beside(top):
+    w = World(top, start=False)
+    s = w.server
+    s.start()                           # its key lies beside its settings
+    need(any(s.conf in l and "signing.key" in l for l in s.lines()),
+         "no warning: %s", s.lines())
+    s.stop()
+    own = os.path.join(top, "keys")
+    os.mkdir(own)
+    for key in ({"key": os.path.join(own, "k.pem")}, {}):
+        at = len(s.lines())
+        s.settings["signing"] = key
+        shutil.rmtree(s.state)
+        s.start()
+        need(not any("may write" in l for l in s.lines()[at:]), "%s: %s", key,
+             s.lines()[at:])
+        s.stop()
+    maps = os.path.join(s.state, "maps")
+    os.mkdir(maps)
+    moved = shutil.copy(s.settings["maps"][0]["file"], maps)
+    s.settings["maps"][0]["file"] = moved
+    s.start()
+    need(any(moved in l and "give state" in l for l in s.lines()),
+         "no warning: %s", s.lines())
     w.end()
 
 

@@ -164,6 +164,63 @@ def tokens(top):
     w.end()
 
 
+class Trap:
+    """Somebody who would like to be subscribed to: who came, if anyone did."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.01)
+        self.port = self.socket.getsockname()[1]
+
+    def came(self):
+        try:
+            self.socket.accept()[0].close()
+            return True
+        except TimeoutError:
+            return False
+
+
+@story("a push URI elsewhere or without TLS is not followed, and sees no token")
+def astray(top):
+    trap = Trap()
+    file = secret(os.path.join(top, "milan.token"), TOKENS[0])
+    w = World(top, start=False, heartbeat=1,
+              subscribers=[{"name": "milan", "token-file": file}])
+    alto.at_home(w.server)
+    at = w.server.settings["push"]
+    for what, why in (
+            ("wss://localhost:%d/push" % trap.port, "another host"),
+            ("ws://127.0.0.1:%d/push" % trap.port, "not TLS")):
+        w.server.settings["push"] = dict(at, **{"public-uri": what})
+        if what.startswith("ws:"):
+            del w.server.settings["push"]["tls"]
+        w.server.start()
+        p = w.proxy("milan", upstream={"token-file": file}, start=False)
+        p.start()
+        told = wait(lambda: troubles(p).get("push"), None, "it is told")
+        need(what in told and why in told, "%s", told)
+        alto.in_step(w.server, p)           # by polling
+        w.change()
+        alto.in_step(w.server, p)
+        need(p.counts()["phase"] == "fallback" and p.counts()["failures"],
+             "%s", p.counts())
+        need(any("discover: " + what in l for l in p.lines()), "not logged")
+        need(not trap.came(), "%s was followed", what)
+        need(p.stop() == 0, "it ended badly")
+        w.server.stop()
+    # The operator's own word is another matter.
+    w.server.settings["push"] = at
+    w.server.start()
+    p.upstream["push"] = w.push.replace("127.0.0.1", "localhost")
+    p.start()
+    wait(lambda: p.counts()["phase"] == "current", None, "it subscribes")
+    need("push" not in troubles(p), "%s", troubles(p))
+    p.stop()
+    p.upstream["push"] = "ws://alto.example.net/push"
+    refuses(p, "push: must be a wss:// URI")
+    w.end()
+
+
 @story("a proxy shows another token after its own reload")
 def proxy_token(top):
     file = secret(os.path.join(top, "milan.token"), TOKENS[0])
@@ -350,6 +407,47 @@ def subscribers(top):
     rome.until("update")
     need(any("needs a restart: heartbeat" in l for l in s.lines()),
          "a change that needs a restart is not told")
+    w.end()
+
+
+@story("a reload says what was renewed, and what needs a restart")
+def reload_says(top):
+    file = secret(os.path.join(top, "t"), TOKENS[0])
+    w = World(top, subscribers=[{"name": "milan", "token-file": file},
+                                {"name": "rome"}])
+    s = w.server
+    p = w.proxy("milan", upstream={"token-file": file})
+    alto.in_step(s, p)
+
+    def says(daemon, renewed, restart=()):
+        told = daemon.ctl("reload")
+        need((told["renewed"], told["restart"]) ==
+             (list(renewed), list(restart)), "%s", told)
+        code, out, _ = daemon.call("reload")    # and now for people
+        need(code == 0 and "renewed" not in out, "twice: %s", out)
+        for name in restart:
+            need("restart" in out and name in out, "%s", out)
+        return out
+
+    says(s, [])
+    need("nothing new" in says(p, []), "the proxy finds something")
+    w.ca.issue("server")
+    says(s, ["http.tls", "push.tls"])
+    secret(file, TOKENS[1])
+    code, out, _ = s.call("reload")
+    need(code == 0 and "renewed: subscribers\n" in out, "%d %s", code, out)
+    need(any("renewed: subscribers; subscribers-listed=2 with-proof=1 " in l
+             for l in s.lines()), "the log: %s", s.lines()[-3:])
+    says(p, ["upstream"])
+    alto.in_step(s, p)
+    for daemon in (s, p):
+        with open(daemon.conf, encoding="utf-8") as f:
+            alto.put(daemon.conf, f.read().replace(
+                "state = ", "history: { count = 77; }; state = "))
+        says(daemon, [], ["history.count"])
+    secret(file, "short")
+    code, out, _ = s.call("reload", "--json")
+    need(code == 1 and "renewed" not in json.loads(out), "%d %s", code, out)
     w.end()
 
 

@@ -18,6 +18,7 @@ import sys
 import threading
 
 import alto
+import beside
 from alto import need, wait
 
 MEDIA = "application/alto-%s+json"
@@ -1042,25 +1043,5 @@ STORIES = [
 ]
 
 
-def main():
-    tests = alto.Tests()
-    wanted = sys.argv[1] if sys.argv[1:] else ""
-    try:
-        with alto.folder() as top:
-            for i, (what, story) in enumerate(STORIES):
-                if not re.search(wanted, what):
-                    continue
-                folder = os.path.join(top, str(i))
-                os.makedirs(folder)
-                with tests(what):
-                    story(folder)
-                for d in list(alto._running):
-                    d.stop()
-            need(not tests.failed, "the folder is kept")
-    except alto.Failed:
-        pass
-    return tests.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(beside.tell(STORIES))

@@ -30,6 +30,11 @@ void answer_bent(const struct snapshot *from, const char *id,
 	struct sub_body b = { .id = id };
 	struct world_answer a;
 
+	/* The newest fetch of it is the one that is answered. */
+	for (size_t i = 0; i < FETCHES; i++)
+		if (strcmp(fetches[i].id, id) == 0 &&
+		    fetches[i].number > b.number)
+			b.number = fetches[i].number;
 	b.ok = world_answer(from, id, &a);
 	if (b.ok)
 		give(&b, &a);
@@ -319,6 +324,7 @@ void start_with(const struct sub_config *cfg, const struct keys *keys)
 	reopened = false;
 	publishes = polls = 0;
 	n_fetch = 0;
+	memset(fetches, 0, sizeof(fetches));
 	CU_ASSERT_EQUAL_FATAL(sub_new(cfg, keys, NULL, &s), RC_OK);
 }
 

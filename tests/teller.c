@@ -12,6 +12,23 @@
 
 #include "tests/certs.h"
 
+const struct server servers[SERVERS] = {
+	{ "expired", "localhost", "ca", NULL, "certificate has expired" },
+	{ "elsewhere", "localhost", "ca", NULL, "is for another name" },
+	{ "elsewhere", "127.0.0.1", "ca", NULL, "is for another name" },
+	{ "client2", "localhost", "ca", NULL, "is for another name" },
+	{ "stranger", "localhost", "ca", NULL, "unknown authority" },
+	{ "alone", "localhost", "ca", NULL, "unknown authority" },
+	{ "server", "localhost", NULL, NULL, "unknown authority" },
+	{ "server", "localhost", "ca", "other", "(pin)" },
+	/* The right key does not make up for the rest. */
+	{ "stranger", "localhost", "ca", "stranger", "unknown authority" },
+	{ "server", "localhost", "ca", "server", NULL },
+	{ "server", "127.0.0.1", "ca", NULL, NULL },
+	/* One that is listed itself is trusted for its names. */
+	{ "server", "127.0.0.1", "server", NULL, NULL }
+};
+
 static int any_chain(int ok, X509_STORE_CTX *x)
 {
 	(void)ok;
@@ -141,4 +158,12 @@ void teller_end(struct teller *t)
 	close(t->fd[0]);
 	if (t->fd[1] >= 0)
 		close(t->fd[1]);
+}
+
+struct tls_trust server_trust(const struct server *s)
+{
+	return (struct tls_trust){
+		.ca_file = s->ca != NULL ? certs_file(s->ca, "pem") : NULL,
+		.pin = s->pin != NULL ? certs_pin(s->pin) : NULL
+	};
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/net/tls.h"
+
 struct teller {
 	const char *show;		/* base of a certificate, certs.h */
 	int most;			/* version of TLS, at most; 0: any */
@@ -27,5 +29,15 @@ struct teller {
 /* The first members are set; false: cannot listen there. */
 bool teller_begin(struct teller *t);
 void teller_end(struct teller *t);
+
+/* A server that is met, what it shows, and whom its client trusts. */
+struct server {
+	const char *show, *host;
+	const char *ca, *pin;		/* bases; NULL: the system's, none */
+	const char *why;		/* NULL: it is trusted */
+};
+#define SERVERS 12
+extern const struct server servers[SERVERS];	/* of every kind */
+struct tls_trust server_trust(const struct server *s);
 
 #endif

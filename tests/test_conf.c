@@ -3,6 +3,7 @@
 #include "common/sys/conf.h"
 
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/sys/file.h"
@@ -12,7 +13,7 @@ static char dir[] = "/tmp/test_conf.XXXXXX";
 static char path[64];
 
 static const struct conf_key keys[] = {
-	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED,
+	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED | CONF_WRITTEN,
 	  "directory of the journal" },
 	{ "", "service", CONF_STRING, NULL, 36, 36, CONF_RESTART,
 	  "UUID of the service" },
@@ -420,6 +421,35 @@ static void a_difference_is_named_by_reload_class(void)
 	buf_free(&restart);
 }
 
+static void a_file_below_a_directory_is_found(void)
+{
+	static const char *const below[] = { "in", "in/map", "in/s", "io" };
+	char at[4][96], slash[120];
+	struct conf *c = good("state = \"in/s\"; maps = ( { id = \"n\"; "
+	                      "file = \"n.json\"; }, { id = \"m\"; "
+	                      "file = \"in/map\"; } );");
+
+	for (size_t i = 0; i < 4; i++)
+		snprintf(at[i], sizeof(at[i]), "%s/%s", dir, below[i]);
+	CU_ASSERT_EQUAL(mkdir(at[0], 0700) | mkdir(at[2], 0700) |
+	                mkdir(at[3], 0700), 0);
+	CU_ASSERT_PTR_NULL(conf_below(c, at[0]));	/* none is there */
+	CU_ASSERT_EQUAL(file_create(at[1], "", 0, 0600, NULL), RC_OK);
+	snprintf(slash, sizeof(slash), "%s/../in/", at[3]);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(conf_below(c, slash));
+	CU_ASSERT_STRING_EQUAL(conf_below(c, slash), at[1]);
+	CU_ASSERT_PTR_NULL(conf_below(c, at[2]));
+	CU_ASSERT_PTR_NULL(conf_below(c, at[3]));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(conf_below(c, dir));
+	CU_ASSERT_STRING_EQUAL(conf_below(c, dir), path);
+	CU_ASSERT_PTR_NULL(conf_below(c, "/no/such/directory"));
+	unlink(at[1]);
+	rmdir(at[2]);
+	rmdir(at[0]);
+	rmdir(at[3]);
+	conf_free(c);
+}
+
 static void the_sample_lacks_only_what_is_required(void)
 {
 	static const char *const says[] = {
@@ -556,6 +586,8 @@ int main(void)
 		  what_is_shown_reads_back_the_same },
 		{ "a difference is named by reload class",
 		  a_difference_is_named_by_reload_class },
+		{ "a file below a directory is found",
+		  a_file_below_a_directory_is_found },
 		{ "the sample lacks only what is required",
 		  the_sample_lacks_only_what_is_required },
 		{ "a check looks closer also where values are wrong",

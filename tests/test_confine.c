@@ -218,6 +218,83 @@ static bool root_comes_back(void)
 	return true;
 }
 
+/* A socket in `sock` that this process made; its descriptor. */
+static int bound(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		return fd;
+	CU_FAIL("cannot bind");
+	return fd;
+}
+
+static uid_t uid_of(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 ? st.st_uid : (uid_t)-1;
+}
+
+static void what_was_made_is_given_and_nothing_else(void)
+{
+	struct confine_who who;
+	const char *path = in(sock, "s"), *link_at = in(sock, "link");
+	struct diag d = { .line = 0 };
+	int fd;
+
+	if (geteuid() != 0)
+		SKIP("root");
+	CU_ASSERT_EQUAL(confine_who("nobody", NULL, &who, &d), RC_OK);
+	CU_ASSERT_EQUAL(confine_give(&who, path, &d), RC_ENOENT);
+	fd = bound(path);
+	/* Links in its place: to it, and to a file of root's. */
+	CU_ASSERT_EQUAL(symlink(path, link_at), 0);
+	CU_ASSERT_EQUAL(confine_give(&who, link_at, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(unlink(link_at), 0);
+	CU_ASSERT_EQUAL(link(in(other, "file"), link_at), 0);
+	diag_clear(&d);
+	CU_ASSERT_EQUAL(confine_give(&who, link_at, &d), RC_ERULE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, link_at));
+	CU_ASSERT_EQUAL(uid_of(in(other, "file")), 0);
+	CU_ASSERT_EQUAL(unlink(link_at), 0);
+	CU_ASSERT_EQUAL(link(path, link_at), 0);	/* another's socket */
+	CU_ASSERT_EQUAL(confine_give(&who, link_at, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(uid_of(path), 0);
+	CU_ASSERT_EQUAL(unlink(link_at), 0);
+	CU_ASSERT_EQUAL(confine_give(&who, path, &d), RC_OK);
+	CU_ASSERT_EQUAL(uid_of(path), who.uid);
+	CU_ASSERT_EQUAL(confine_give(&who, path, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	close(fd);
+}
+
+static void a_directory_of_somebody_else_is_refused(void)
+{
+	struct confine_who who = { .uid = 12345 };
+	struct diag d = { .line = 0 };
+
+	CU_ASSERT_EQUAL(confine_dir(&who, "/no/such/directory", &d), RC_ENOENT);
+	CU_ASSERT_EQUAL(confine_dir(&who, other, NULL), RC_OK);
+	CU_ASSERT_EQUAL(confine_dir(&who, "/tmp", NULL), RC_OK);
+	CU_ASSERT_EQUAL(chmod(other, 0777), 0);
+	diag_clear(&d);
+	CU_ASSERT_EQUAL(confine_dir(&who, other, &d), RC_ERULE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "chmod"));
+	CU_ASSERT_EQUAL(chmod(other, 0700), 0);
+	if (geteuid() != 0)
+		SKIP("root");
+	CU_ASSERT_EQUAL(chown(other, 12345, 0), 0);
+	CU_ASSERT_EQUAL(confine_dir(&who, other, NULL), RC_OK);
+	who.uid = 54321;
+	diag_clear(&d);
+	CU_ASSERT_EQUAL(confine_dir(&who, other, &d), RC_ERULE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "12345"));
+	CU_ASSERT_EQUAL(chown(other, 0, 0), 0);
+}
+
 static void a_write_elsewhere_is_refused(void)
 {
 	if (!in_child(there_is_landlock))
@@ -297,6 +374,10 @@ int main(void)
 		{ "accounts are looked up", accounts_are_looked_up },
 		{ "a directory that is not there is named",
 		  a_directory_that_is_not_there_is_named },
+		{ "what was made is given and nothing else",
+		  what_was_made_is_given_and_nothing_else },
+		{ "a directory of somebody else is refused",
+		  a_directory_of_somebody_else_is_refused },
 		{ "a write elsewhere is refused",
 		  a_write_elsewhere_is_refused },
 		{ "a thread started later is confined too",

@@ -215,6 +215,28 @@ static void requests_are_lines_and_answers_keep_their_order(void)
 	CU_ASSERT_NOT_EQUAL(stat(c.path, &st), 0);
 }
 
+static void the_mode_is_what_was_asked_under_any_umask(void)
+{
+	static const mode_t masks[] = { 0, 022, 077, 0777 };
+	struct ctlsock_config cfg;
+	struct ctl_world c = { .held = NULL };
+	struct stat st;
+
+	path_in(c.path, sizeof(c.path), "ctl.sock");
+	for (size_t i = 0; i < 4; i++) {
+		mode_t was = umask(masks[i]);
+
+		world_make(&c.w);
+		cfg = ctl_config(&c);
+		cfg.mode = 0660;
+		CU_ASSERT_EQUAL(ctlsock_listen(c.w.l, &cfg, NULL), RC_OK);
+		CU_ASSERT_EQUAL(umask(was), masks[i]);	/* as it was */
+		CU_ASSERT_EQUAL(stat(c.path, &st), 0);
+		CU_ASSERT_EQUAL(st.st_mode & 0777, 0660);
+		world_end(&c.w);
+	}
+}
+
 static void *fill_up(void *arg)
 {
 	struct client *k = arg;
@@ -330,6 +352,8 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "requests are lines and answers keep their order",
 		  requests_are_lines_and_answers_keep_their_order },
+		{ "the mode is what was asked under any umask",
+		  the_mode_is_what_was_asked_under_any_umask },
 		{ "connections are bounded and idle ones closed",
 		  connections_are_bounded_and_idle_ones_closed },
 		{ "requests open at the end are freed",

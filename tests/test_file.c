@@ -173,6 +173,33 @@ static void a_secret_that_others_can_read_is_refused(void)
 	free(p);
 }
 
+static void a_secret_of_somebody_else_is_refused(void)
+{
+	struct buf b = BUF_INIT(100);
+	struct diag d = { .line = 0 };
+	char *p = at("key");
+
+	if (geteuid() != 0) {
+		free(p);
+		SKIP("root");
+	}
+	CU_ASSERT_EQUAL(file_replace(p, "s3cret", 6, 0600, NULL), RC_OK);
+	CU_ASSERT_EQUAL(chown(p, 12345, 0), 0);
+	CU_ASSERT_EQUAL(file_read_private(p, 100, &b, &d), RC_ERULE);
+	CU_ASSERT_STRING_EQUAL(d.file, p);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "12345"));
+	file_account(12345);
+	CU_ASSERT_EQUAL(file_read_private(p, 100, &b, NULL), RC_OK);
+	file_account(54321);
+	CU_ASSERT_EQUAL(file_read_private(p, 100, &b, NULL), RC_ERULE);
+	CU_ASSERT_EQUAL(chown(p, 0, 0), 0);
+	CU_ASSERT_EQUAL(file_read_private(p, 100, &b, NULL), RC_OK);
+	file_account(0);
+	buf_free(&b);
+	unlink(p);
+	free(p);
+}
+
 static void join_is(const char *a, const char *b, const char *want)
 {
 	char *p = NULL;
@@ -234,6 +261,8 @@ int main(void)
 		  a_stamp_tells_another_file_and_other_bytes },
 		{ "a secret that others can read is refused",
 		  a_secret_that_others_can_read_is_refused },
+		{ "a secret of somebody else is refused",
+		  a_secret_of_somebody_else_is_refused },
 		{ "paths join and part", paths_join_and_part },
 		{ "a directory is made once", a_directory_is_made_once },
 		CU_TEST_INFO_NULL

@@ -83,6 +83,14 @@ static struct guard *three(bool anonymous)
 	return g;
 }
 
+static size_t proven_of(const struct guard *g)
+{
+	size_t proven = 99;
+
+	CU_ASSERT(guard_count(g, &proven) >= proven);
+	return proven;
+}
+
 static int admit(const struct guard *g, const struct ws_request *rq,
                  struct guard_badge *badge)
 {
@@ -124,7 +132,7 @@ static void each_token_of_a_file_proves_the_name(void)
 	CU_ASSERT(!guard_may_be(g, &b, "rome"));
 	CU_ASSERT(!guard_may_be(g, &b, "oslo"));
 	CU_ASSERT(!guard_may_be(g, &b, "anything"));
-	CU_ASSERT_EQUAL(guard_count(g), 2);
+	CU_ASSERT_EQUAL(proven_of(g), 2);
 	guard_unref(g);
 }
 
@@ -301,6 +309,49 @@ static void two_who_share_a_proof_are_refused(void)
 	        "certificate: holds what a has too");
 }
 
+static bool same_as(const struct guard *g, bool anonymous, const char *text)
+{
+	struct conf *c = settings(text);
+	struct guard *other = NULL;
+	bool same;
+
+	CU_ASSERT_EQUAL_FATAL(guard_new(c, anonymous, &other, NULL), RC_OK);
+	same = guard_same(g, other);
+	CU_ASSERT_EQUAL(guard_same(other, g), same);
+	guard_unref(other);
+	conf_free(c);
+	return same;
+}
+
+static void what_is_new_of_somebody_is_noticed(void)
+{
+	static const char milan[] = "{ name = \"milan\"; token-file = "
+		"\"milan\"; uris = [ \"http://milan/\" ]; }";
+	struct conf *c = settings(milan);
+	struct guard *g = NULL, *all = three(false);
+	size_t proven;
+
+	CU_ASSERT_EQUAL_FATAL(guard_new(c, false, &g, NULL), RC_OK);
+	CU_ASSERT(same_as(g, false, milan));
+	CU_ASSERT(!same_as(g, true, milan));
+	CU_ASSERT(!same_as(g, false, ""));
+	CU_ASSERT(!same_as(g, false, "{ name = \"oslo\"; token-file = "
+		"\"milan\"; uris = [ \"http://milan/\" ]; }"));
+	CU_ASSERT(!same_as(g, false, "{ name = \"milan\"; token-file = "
+		"\"milan\"; uris = [ \"http://rome/\" ]; }"));
+	CU_ASSERT(!same_as(g, false, "{ name = \"milan\"; certificate = "
+		"\"CLIENT\"; uris = [ \"http://milan/\" ]; }"));
+	put("milan", OLD "\n" NEW "x\n", 0600);
+	CU_ASSERT(!same_as(g, false, milan));
+	put("milan", OLD "\n\n" NEW "\n", 0600);
+	CU_ASSERT(same_as(g, false, milan));
+	CU_ASSERT_EQUAL(guard_count(all, &proven), 3);
+	CU_ASSERT_EQUAL(proven, 2);
+	guard_unref(all);
+	guard_unref(g);
+	conf_free(c);
+}
+
 static void nobody_is_listed(void)
 {
 	struct conf *c = settings("");
@@ -310,7 +361,7 @@ static void nobody_is_listed(void)
 	struct guard_badge b;
 
 	CU_ASSERT_EQUAL_FATAL(guard_new(c, true, &g, &d), RC_OK);
-	CU_ASSERT_EQUAL(guard_count(g), 0);
+	CU_ASSERT_EQUAL(proven_of(g), 0);
 	CU_ASSERT_EQUAL(admit(g, &rq, &b), 0);
 	CU_ASSERT(guard_may_be(g, &b, "anything"));
 	guard_unref(guard_ref(g));
@@ -377,6 +428,8 @@ int main(void)
 		{ "two who share a proof are refused",
 		  two_who_share_a_proof_are_refused },
 		{ "nobody is listed", nobody_is_listed },
+		{ "what is new of somebody is noticed",
+		  what_is_new_of_somebody_is_noticed },
 		CU_TEST_INFO_NULL
 	};
 	int rc;

@@ -424,6 +424,12 @@ static void origins_are_compared_with_defaults_filled_in(void)
 	CU_ASSERT_FALSE(httpc_same_origin("http://a", "http://a.b"));
 	CU_ASSERT_FALSE(httpc_same_origin("http://a@b/", "http://a/"));
 	CU_ASSERT_FALSE(httpc_same_origin("nonsense", "nonsense"));
+	CU_ASSERT_TRUE(httpc_same_host("https://a/x", "wss://A:81/y?z"));
+	CU_ASSERT_TRUE(httpc_same_host("http://[::1]/", "ws://[::1]:80/"));
+	CU_ASSERT_FALSE(httpc_same_host("https://a/", "wss://a.b/"));
+	CU_ASSERT_FALSE(httpc_same_host("https://a/", "wss://a@b/"));
+	CU_ASSERT_FALSE(httpc_same_host("https://a/", "wss://b/a"));
+	CU_ASSERT_FALSE(httpc_same_host("nonsense", "nonsense"));
 }
 
 /* RFC 3986 s5.4 */

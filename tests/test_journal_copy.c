@@ -2,8 +2,10 @@
 #include "common/sys/journal.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/sys/file.h"
@@ -209,6 +211,14 @@ static void a_copy_that_is_given_up_leaves_no_file(void)
 	end(j);
 }
 
+static void made_ago(const char *path, int seconds)
+{
+	struct timespec t[2] = { { .tv_sec = time(NULL) - seconds } };
+
+	t[1] = t[0];
+	CU_ASSERT_EQUAL(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
 static void one_that_nobody_took_goes_when_the_next_begins(void)
 {
 	struct journal *j = open_in(dir);
@@ -220,8 +230,36 @@ static void one_that_nobody_took_goes_when_the_next_begins(void)
 	snprintf(path, sizeof(path), "%s", journal_copy_path(c));
 	journal_copy_free(c);
 	CU_ASSERT_EQUAL(access(path, F_OK), 0);	/* it is whole: it stays */
+	made_ago(path, JOURNAL_COPY_WAITS_S + 5);
 	c = begin(j);
 	CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+	journal_copy_free(c);
+	end(j);
+}
+
+static void one_that_was_just_made_waits_to_be_taken(void)
+{
+	char path[JOURNAL_COPIES_MAX][128];
+	struct journal *j = open_in(dir);
+	struct diag d = { .line = 0 };
+	struct journal_copy *c = NULL;
+
+	for (int i = 0; i < JOURNAL_COPIES_MAX; i++) {
+		c = begin(j);
+		run(c);
+		snprintf(path[i], sizeof(path[i]), "%s", journal_copy_path(c));
+		journal_copy_free(c);
+	}
+	for (int i = 0; i < JOURNAL_COPIES_MAX; i++)
+		CU_ASSERT_EQUAL(access(path[i], F_OK), 0);
+	c = NULL;
+	CU_ASSERT_EQUAL(journal_copy_begin(j, &c, &d), RC_EAGAIN);
+	CU_ASSERT_PTR_NULL(c);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.text, "taken away"));
+	made_ago(path[1], -1000);	/* the clock was set back since */
+	c = begin(j);
+	CU_ASSERT_NOT_EQUAL(access(path[1], F_OK), 0);
+	CU_ASSERT_EQUAL(access(path[0], F_OK), 0);
 	journal_copy_free(c);
 	end(j);
 }
@@ -239,6 +277,8 @@ int main(void)
 		  a_copy_that_is_given_up_leaves_no_file },
 		{ "one that nobody took goes when the next begins",
 		  one_that_nobody_took_goes_when_the_next_begins },
+		{ "one that was just made waits to be taken",
+		  one_that_was_just_made_waits_to_be_taken },
 		CU_TEST_INFO_NULL
 	};
 	int status;

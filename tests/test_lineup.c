@@ -7,6 +7,7 @@
 #define S1 "01900000-0000-7000-8000-000000000001"
 #define S2 "01900000-0000-7000-8000-000000000002"
 #define SECOND 1000
+#define MUTE "it says nothing"
 
 static struct lineup *l;
 static uint64_t now;
@@ -61,7 +62,7 @@ static void answer(struct proxy *p, size_t n, const struct lineup_question *q)
 			continue;
 		p[i].asked++;
 		lineup_answer(l, q->name, q->number, p[i].mute ? NULL : &pos,
-		              now);
+		              MUTE, now);
 	}
 }
 
@@ -259,9 +260,58 @@ static void an_answer_that_is_lost_is_asked_for_again(void)
 	pass(&p, 1, 1, 0);
 	CU_ASSERT_EQUAL(p.asked, 1);
 	/* The first answer comes after all: it is passed over. */
-	lineup_answer(l, "a", q.number, NULL, now);
+	lineup_answer(l, "a", q.number, NULL, MUTE, now);
 	pass(&p, 1, 12, 0);
 	CU_ASSERT_EQUAL(lineup_count(l), 1);
+	end();
+}
+
+/* ---- why it is not listed -------------------------------------------------- */
+
+static void expect_why(const struct proxy *p, const char *want)
+{
+	char why[LINEUP_WHY_MAX];
+
+	lineup_why(l, p->as.name, p->as.uri, why);
+	CU_ASSERT_STRING_EQUAL(why, want);
+}
+
+static void why_one_is_not_listed_is_told(void)
+{
+	struct proxy p = { .as = named("a"), .mute = true };
+	struct proxy other = { .as = named("a") };
+	struct position pos;
+
+	start(NULL, 0);
+	expect_why(&p, "it was not looked at yet");
+	pos = map;
+	lineup_begin(l, now, &map);
+	lineup_seen(l, &p.as, &pos);
+	lineup_end(l);
+	expect_why(&p, "its URI has not answered yet");
+	pass(&p, 1, 4, 10);
+	expect_why(&p, MUTE);
+	p.mute = false;
+	pass(&p, 1, 12, 10);
+	expect_why(&p, "it has not been in step for 10 s yet");
+	pass(&p, 1, 12, 10);
+	expect_why(&p, "");
+	snprintf(other.as.uri, sizeof(other.as.uri), "https://b.example.net/");
+	expect_why(&other, "one of that name is seen at another URI");
+	end();
+}
+
+static void so_is_that_it_is_behind(void)
+{
+	struct proxy p = { .as = named("a") };
+
+	start(NULL, 0);
+	pass(&p, 1, 5, 10);
+	p.behind = 20000;
+	pass(&p, 1, 15, 1000);
+	expect_why(&p, "it is over 10 s behind");
+	pass(&p, 1, 40, 1000);
+	expect_why(&p, "its URI answers with a state of long ago");
 	end();
 }
 
@@ -390,6 +440,8 @@ int main(void)
 		T(one_that_stops_answering_leaves),
 		T(short_absences_change_nothing),
 		T(an_answer_that_is_lost_is_asked_for_again),
+		T(why_one_is_not_listed_is_told),
+		T(so_is_that_it_is_behind),
 		T(another_uri_is_another_proxy),
 		T(another_push_uri_is_told),
 		T(of_two_words_about_one_name_the_first_counts),

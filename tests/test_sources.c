@@ -249,6 +249,27 @@ static void a_stale_one_is_left_for_any_that_is_well(void)
 	sources_free(s);
 }
 
+static void one_left_when_stale_must_be_well_for_longer(void)
+{
+	struct sources *s = make(2);
+	uint64_t now = 100000, first, second;
+
+	sources_good(s, now);
+	sources_set_stale(s, true);
+	CU_ASSERT_TRUE(sources_probed(s, 1, true, now));
+	sources_set_stale(s, false);
+	first = back_after(s, now);
+	CU_ASSERT(first >= 4 * BEAT_MS);
+	now += first;
+	CU_ASSERT_EQUAL_FATAL(sources_chosen(s), 0);
+	sources_set_stale(s, true);
+	CU_ASSERT_TRUE(sources_probed(s, 1, true, now));
+	sources_set_stale(s, false);
+	second = back_after(s, now);
+	CU_ASSERT(second >= 8 * BEAT_MS && second > first);
+	sources_free(s);
+}
+
 static void an_answer_that_comes_late_changes_nothing(void)
 {
 	struct sources *s = make(2);
@@ -284,6 +305,8 @@ int main(void)
 		  one_that_fails_again_must_be_well_for_longer },
 		{ "a stale one is left for any that is well",
 		  a_stale_one_is_left_for_any_that_is_well },
+		{ "one left when stale must be well for longer",
+		  one_left_when_stale_must_be_well_for_longer },
 		{ "an answer that comes late changes nothing",
 		  an_answer_that_comes_late_changes_nothing },
 		CU_TEST_INFO_NULL

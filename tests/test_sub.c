@@ -112,6 +112,23 @@ static void no_order_holds_a_body_up_for_long(void)
 	end();
 }
 
+/* The publisher of a new connection has not heard of them. */
+static void those_below_are_told_again_on_a_new_connection(void)
+{
+	struct frame_below below = { .name = "leaf", .uri = "" };
+
+	start();
+	below.pos = snapshot_state(held)->pos;
+	CU_ASSERT_EQUAL(sub_below(s, &below, 1), RC_OK);
+	pump();
+	sub_lost(s, SUB_CLOSED);
+	connect_up();
+	CU_ASSERT_PTR_NULL(strstr(sent, "\"below\""));
+	say_subscribed(MODE_CURRENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sent, "\"below\":[{\"name\":\"leaf\","));
+	end();
+}
+
 /* Once; when the last of them goes, that is said, once too. */
 static void those_below_are_in_the_ack(void)
 {
@@ -439,6 +456,7 @@ int main(void)
 		T(a_snapshot_of_what_is_held_is_acked),
 		T(no_order_holds_a_body_up_for_long),
 		T(those_below_are_in_the_ack),
+		T(those_below_are_told_again_on_a_new_connection),
 		T(current_goes_on_from_what_is_held),
 		T(only_what_differs_is_fetched_for_a_snapshot),
 		T(resources_come_and_go),

@@ -402,6 +402,73 @@ static void a_fetch_that_nobody_waits_for_may_fail(void)
 	end();
 }
 
+static void the_same_order_again_gives_no_more_tries(void)
+{
+	const struct snapshot *before;
+
+	start();
+	before = held;
+	change(0);
+	connect_snapshot(w->head);
+	CU_ASSERT_EQUAL(n_fetch, 1);
+	for (unsigned i = 1; i < WORK_TRIES_MAX; i++) {
+		say_snapshot_of(w->head);
+		CU_ASSERT_EQUAL(n_fetch, i);	/* nor is it asked for twice */
+		answer_bent(w->head, "cost", bend_fetch);
+		CU_ASSERT_EQUAL(n_fetch, i + 1);
+	}
+	say_snapshot_of(w->head);
+	CU_ASSERT(!reopened);
+	answer_bent(w->head, "cost", bend_fetch);
+	check_fell(SUB_PULL, before);
+	check_starts_over();
+	end();
+}
+
+/* An answer to the fetch of this number. */
+static void answer_number(const struct snapshot *from, uint64_t number)
+{
+	struct sub_body b = { .id = "cost", .number = number };
+	struct world_answer a;
+
+	b.ok = from && world_answer(from, "cost", &a);
+	if (b.ok) {
+		b.headers = a.headers;
+		b.body = a.body;
+		b.len = a.len;
+	}
+	CU_ASSERT_EQUAL(sub_fetched(s, &b, w->now), RC_OK);
+	if (from)
+		world_answer_free(&a);
+	pump();
+}
+
+static void what_another_was_asked_counts_for_nothing_unless_it_holds(void)
+{
+	struct snapshot *old;
+
+	start();
+	old = snapshot_ref(w->head);
+	say(change_pull(0));
+	CU_ASSERT_EQUAL(sub_owed(s), resource_size(snapshot_get(w->head,
+	                                                        "cost")));
+	sub_forget(s);
+	pump();
+	CU_ASSERT_EQUAL(n_fetch, 2);
+	CU_ASSERT(!fetches[1].no_cache);	/* the first from this one */
+	for (int i = 0; i < WORK_TRIES_MAX; i++)
+		answer_number(i % 2 ? old : NULL, fetches[0].number);
+	CU_ASSERT(!reopened);
+	CU_ASSERT_EQUAL(n_fetch, 2);
+	answer_number(w->head, fetches[0].number);
+	CU_ASSERT(current());
+	CU_ASSERT_EQUAL(sub_owed(s), 0);
+	answer_number(NULL, fetches[1].number);
+	CU_ASSERT(!reopened);
+	snapshot_unref(old);
+	end();
+}
+
 #define T(f) { #f, f }
 
 int main(void)
@@ -425,6 +492,8 @@ int main(void)
 		T(a_snapshot_may_spread_its_fetches),
 		T(a_body_of_another_session_leads_nowhere_in_a_run),
 		T(a_fetch_that_nobody_waits_for_may_fail),
+		T(the_same_order_again_gives_no_more_tries),
+		T(what_another_was_asked_counts_for_nothing_unless_it_holds),
 		CU_TEST_INFO_NULL
 	};
 

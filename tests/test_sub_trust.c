@@ -125,6 +125,29 @@ static void a_higher_state_needs_no_trust_and_does_not_mind_it(void)
 	end();
 }
 
+static void what_is_held_already_needs_nothing(void)
+{
+	struct snapshot *old;
+
+	start_held();
+	old = snapshot_ref(w->head);
+	CU_ASSERT_EQUAL(trust_of(old, &why), RC_EEXIST);
+	CU_ASSERT(!sub_polling(s));
+	CU_ASSERT_EQUAL(publishes, 0);
+	CU_ASSERT_EQUAL(n_fetch, 0);
+	/* But where more was verified, the way back is no nothing. */
+	change(0);
+	w->now = snapshot_state(old)->created;
+	source = NULL;
+	poll_of(w->head);
+	sub_lost(s, SUB_CLOSED);
+	CU_ASSERT_EQUAL(position_cmp(&snapshot_state(held)->pos,
+	                             &snapshot_state(old)->pos), 0);
+	CU_ASSERT_EQUAL(trust_of(old, &why), RC_ERULE);
+	snapshot_unref(old);
+	end();
+}
+
 static void it_must_be_signed_later_than_what_is_held(void)
 {
 	const struct snapshot *before;
@@ -534,6 +557,7 @@ int main(void)
 		T(another_root_at_the_same_position_is_a_jump),
 		T(an_earlier_session_can_be_trusted_as_well),
 		T(a_higher_state_needs_no_trust_and_does_not_mind_it),
+		T(what_is_held_already_needs_nothing),
 		T(it_must_be_signed_later_than_what_is_held),
 		T(it_must_be_ours_and_in_time),
 		T(it_is_for_this_very_state),

@@ -229,6 +229,29 @@ static void a_file_of_several_has_a_print_for_each(void)
 	                                &n, NULL), RC_ESYNTAX);
 }
 
+static void what_is_new_in_it_is_noticed(void)
+{
+	static const char *const set[][3] = {
+		{ "server", "server", "ca" }, { "server", "server", NULL },
+		{ "server", "server", "other" }, { "other", "other", "ca" },
+	};
+	struct tls_identity *id[4] = { NULL }, *again = NULL;
+
+	for (size_t i = 0; i < 4; i++)
+		CU_ASSERT_EQUAL_FATAL(load(set[i][0], set[i][1], set[i][2],
+		                           &id[i], NULL), RC_OK);
+	CU_ASSERT_EQUAL_FATAL(load("server", "server", "ca", &again, NULL),
+	                      RC_OK);
+	for (size_t i = 0; i < 4; i++) {
+		CU_ASSERT_EQUAL(tls_identity_same(id[i], again), i == 0);
+		CU_ASSERT_EQUAL(tls_identity_same(again, id[i]), i == 0);
+		CU_ASSERT(!tls_identity_same(id[i], NULL));
+		tls_identity_unref(id[i]);
+	}
+	CU_ASSERT(tls_identity_same(NULL, NULL));
+	tls_identity_unref(again);
+}
+
 static void a_hostile_name_is_shown_on_one_line(void)
 {
 	static const struct cert hostile = {
@@ -259,6 +282,8 @@ int main(void)
 		{ "an open key", a_key_that_others_can_read_is_refused },
 		{ "several prints", a_file_of_several_has_a_print_for_each },
 		{ "a hostile name", a_hostile_name_is_shown_on_one_line },
+		{ "what is new in it is noticed",
+		  what_is_new_in_it_is_noticed },
 		CU_TEST_INFO_NULL
 	};
 	int rc;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/certs.h"
 #include "tests/ws_world.h"
 
 static bool three_messages(struct world *w)
@@ -187,6 +188,88 @@ static void an_oversized_message_closes_with_1009(void)
 	run_until(&w, one_closed);
 	CU_ASSERT_EQUAL(w.code, WS_TOO_BIG);
 	CU_ASSERT_EQUAL(w.messages, 0);
+	raw_close(&r);
+	world_end(&w);
+}
+
+/* A flood, and what may be read of it: own, pool, and what is read ahead. */
+#define FLOOD 100
+#define FLOOD_RATE 10000
+#define FLOOD_COST (900 + 64)
+#define AHEAD 8192
+
+static bool flood_is_paused(struct world *w)
+{
+	return w->paused > 0;
+}
+
+static bool flood_is_over(struct world *w)
+{
+	return w->messages == FLOOD + 1;
+}
+
+static void flood(struct raw *r)
+{
+	char text[901];
+
+	memset(text, 'x', 900);
+	text[900] = '\0';
+	for (int i = 0; i < FLOOD; i++)
+		raw_text(r, text);
+}
+
+static void who_sends_too_much_waits_and_others_do_not(void)
+{
+	struct raw r[2];
+	struct world w;
+	uint64_t since;
+
+	world_make(&w);
+	w.limits.own_rate = w.limits.pool_rate = FLOOD_RATE;
+	world_listen(&w, "127.0.0.1");
+	raw_join(&w, r, 2, 0);
+	since = loop_now_ms(w.l);
+	flood(&r[0]);
+	run_until(&w, flood_is_paused);
+	raw_text(&r[1], "echo");
+	w.test = &r[1];
+	run_until(&w, raw_has_message);
+	CU_ASSERT(w.messages < FLOOD);
+	run_until(&w, flood_is_over);	/* late, and all of it */
+	CU_ASSERT((WS_OWN_S + 1) * FLOOD_RATE + AHEAD +
+	          (loop_now_ms(w.l) - since) * 2 * FLOOD_RATE / 1000 >=
+	          FLOOD * FLOOD_COST);
+	CU_ASSERT_EQUAL(w.bytes, FLOOD * 900 + 4);
+	raw_close(&r[0]);
+	raw_close(&r[1]);
+	world_end(&w);
+}
+
+static void so_over_tls(void)
+{
+	world_tls = "server";
+	who_sends_too_much_waits_and_others_do_not();
+	world_tls = NULL;
+}
+
+static void one_that_waits_can_be_closed(void)
+{
+	struct world w;
+	struct raw r;
+
+	world_make(&w);
+	w.limits.own_rate = 2;
+	w.limits.pool_rate = 0;
+	world_listen(&w, "127.0.0.1");
+	raw_join(&w, &r, 1, 0);
+	raw_text(&r, "xxxxxxxx");
+	run_until(&w, flood_is_paused);
+	ws_close(w.conns[0], 4001, "as you wish");
+	w.test = &r;
+	run_until(&w, raw_has_code);
+	raw_frame(&r, 8, true, "\x0f\xa1", 2);
+	run_until(&w, one_closed);
+	CU_ASSERT_EQUAL(w.code, 4001);
 	raw_close(&r);
 	world_end(&w);
 }
@@ -376,6 +459,10 @@ int main(void)
 		  a_message_in_pieces_is_handed_on_whole },
 		{ "an oversized message closes with 1009",
 		  an_oversized_message_closes_with_1009 },
+		{ "who sends too much waits and others do not",
+		  who_sends_too_much_waits_and_others_do_not },
+		{ "so over TLS", so_over_tls },
+		{ "one that waits can be closed", one_that_waits_can_be_closed },
 		{ "a binary message closes with 1003",
 		  a_binary_message_closes_with_1003 },
 		{ "close codes and reasons travel both ways",
@@ -390,6 +477,11 @@ int main(void)
 		  after_unlisten_those_there_live_on },
 		CU_TEST_INFO_NULL
 	};
+	int rc;
 
-	return more_files() ? suite_run("ws", tests) : 99;
+	certs_begin();
+	certs_usual();
+	rc = more_files() ? suite_run("ws", tests) : 99;
+	certs_end();
+	return rc;
 }

@@ -18,12 +18,6 @@
 
 /* our client, and servers of every kind */
 
-struct server {
-	const char *show, *host;
-	const char *ca, *pin;		/* bases; NULL: the system's, none */
-	const char *why;		/* NULL: it is trusted */
-};
-
 static void meet(const struct server *s, struct teller *t, struct caller *k)
 {
 	char uri[64];
@@ -34,10 +28,7 @@ static void meet(const struct server *s, struct teller *t, struct caller *k)
 	world_make(&k->w);
 	k->w.limits.handshake_s = 5;
 	k->w.test = k;
-	if (s->ca != NULL)
-		k->trust.ca_file = certs_file(s->ca, "pem");
-	if (s->pin != NULL)
-		k->trust.pin = certs_pin(s->pin);
+	k->trust = server_trust(s);
 	snprintf(uri, sizeof(uri), "wss://%s:%u/push", s->host, t->port);
 	call(k, uri, "alto-push.v1", RC_OK);
 	run_until(&k->w, caller_closed);
@@ -47,40 +38,22 @@ static void meet(const struct server *s, struct teller *t, struct caller *k)
 
 static void a_server_that_is_not_the_one_hears_nothing(void)
 {
-	static const struct server rows[] = {
-		{ "expired", "localhost", "ca", NULL, "certificate has expired" },
-		{ "elsewhere", "localhost", "ca", NULL, "is for another name" },
-		{ "elsewhere", "127.0.0.1", "ca", NULL, "is for another name" },
-		{ "client2", "localhost", "ca", NULL, "is for another name" },
-		{ "stranger", "localhost", "ca", NULL, "unknown authority" },
-		{ "alone", "localhost", "ca", NULL, "unknown authority" },
-		{ "server", "localhost", NULL, NULL, "unknown authority" },
-		{ "server", "localhost", "ca", "other", "(pin)" },
-		/* The right key does not make up for the rest. */
-		{ "stranger", "localhost", "ca", "stranger",
-		  "unknown authority" },
-		{ "server", "localhost", "ca", "server", NULL },
-		{ "server", "127.0.0.1", "ca", NULL, NULL },
-		/* One that is listed itself is trusted for its names. */
-		{ "server", "127.0.0.1", "server", NULL, NULL }
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < SERVERS; i++) {
 		struct teller t = { 0 };
 		struct caller k;
 
-		meet(&rows[i], &t, &k);
+		meet(&servers[i], &t, &k);
 		CU_ASSERT_EQUAL(k.at.code, WS_LOST);
 		CU_ASSERT_EQUAL(k.at.opened, 0);
 		CU_ASSERT(t.came > 0);
-		if (rows[i].why == NULL) {
+		if (servers[i].why == NULL) {
 			CU_ASSERT_PTR_NOT_NULL(strstr(t.text, "Bearer t0k3n"));
 			continue;
 		}
 		CU_ASSERT_EQUAL(t.heard, 0);
-		CU_ASSERT_PTR_NOT_NULL(strstr(k.at.reason, rows[i].why));
-		CU_ASSERT_EQUAL(strncmp(k.at.reason, rows[i].host,
-		                        strlen(rows[i].host)), 0);
+		CU_ASSERT_PTR_NOT_NULL(strstr(k.at.reason, servers[i].why));
+		CU_ASSERT_EQUAL(strncmp(k.at.reason, servers[i].host,
+		                        strlen(servers[i].host)), 0);
 	}
 }
 

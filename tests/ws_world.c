@@ -95,6 +95,13 @@ static void on_writable(struct ws_conn *c)
 	CU_ASSERT_TRUE(ws_ready(c));
 }
 
+static void on_paused(struct ws_conn *c)
+{
+	struct world *w = ws_user(c);
+
+	w->paused++;
+}
+
 static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 {
 	struct world *w = ws_user(c);
@@ -111,7 +118,7 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 
 const struct ws_handlers world_handlers = {
 	.admit = on_admit, .open = on_open, .message = on_message,
-	.writable = on_writable, .closed = on_closed
+	.writable = on_writable, .paused = on_paused, .closed = on_closed
 };
 
 void world_listen(struct world *w, const char *addr)

@@ -21,7 +21,7 @@ struct world {
 	struct loop_timer *give_up, *tick;
 	bool (*done)(struct world *w);
 	bool late;
-	unsigned opened, closed, messages, writable;
+	unsigned opened, closed, messages, writable, paused;
 	unsigned code;			/* of the last close */
 	char reason[WS_REASON_MAX + 1];
 	struct ws_conn *conns[MANY + 10];

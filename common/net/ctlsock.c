@@ -255,17 +255,21 @@ static enum rc ctl_probe(const struct sockaddr_un *addr)
 	return rc;
 }
 
-/* The mode is set before the file appears, so that nobody slips in through a
- * wider one, and again after, because bind() takes the umask off. */
+/* bind() makes the file with all rights but the umask's. Nothing is set by path
+ * after: by then the path may be a link to something else. Threads that make a file
+ * of their own in between give its mode themselves. */
 static int ctl_bind(const struct sockaddr_un *addr, mode_t mode)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask;
+	int e;
 
 	if (fd < 0)
 		return -1;
-	if (fchmod(fd, mode) == 0 &&
-	    bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 &&
-	    chmod(addr->sun_path, mode) == 0)
+	mask = umask(~mode & 0777);
+	e = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	umask(mask);
+	if (e == 0)
 		return fd;
 	close(fd);
 	return -1;
@@ -286,7 +290,7 @@ static enum rc ctl_open(struct loop *l, struct ctl *ctl, struct diag *diag)
 	fd = ctl_bind(&ctl->addr, (mode_t)ctl->cfg.mode);
 	if (fd < 0)
 		return diag_set(diag, RC_EIO, "%s: %s", path, strerror(errno));
-	if (stat(path, &st) == 0) {
+	if (lstat(path, &st) == 0) {
 		ctl->dev = st.st_dev;
 		ctl->ino = st.st_ino;
 	}
@@ -312,7 +316,7 @@ static void ctl_free(void *arg)
 		req_free(ctl->reqs);
 	while (ctl->conns != NULL)
 		conn_shut(ctl->conns);
-	if (stat(ctl->addr.sun_path, &now) == 0 && now.st_dev == ctl->dev &&
+	if (lstat(ctl->addr.sun_path, &now) == 0 && now.st_dev == ctl->dev &&
 	    now.st_ino == ctl->ino)
 		unlink(ctl->addr.sun_path);
 	loop_close((uv_handle_t *)&ctl->h);

@@ -88,6 +88,20 @@ bool httpc_same_origin(const char *a, const char *b)
 	return same;
 }
 
+bool httpc_same_host(const char *a, const char *b)
+{
+	CURLU *u = parse(a), *v = parse(b);
+	struct origin x = { NULL, NULL, NULL }, y = x;
+	bool same = u != NULL && v != NULL && origin_get(u, &x) &&
+		origin_get(v, &y) && strcasecmp(x.host, y.host) == 0;
+
+	origin_free(&x);
+	origin_free(&y);
+	curl_url_cleanup(u);
+	curl_url_cleanup(v);
+	return same;
+}
+
 static enum rc join(CURLU *u, const char *ref)
 {
 	char *scheme = NULL;

@@ -14,6 +14,8 @@
 
 /* The scheme, host and port are the same (defaults filled in). */
 bool httpc_same_origin(const char *a, const char *b);
+/* The host is, whatever the scheme and the port. */
+bool httpc_same_host(const char *a, const char *b);
 
 /* Resolves ref against base as RFC 3986 s5 says and appends the result, without
  * a fragment. RC_EINVAL: not URLs, or not http, https, ws or wss. RC_ERULE:

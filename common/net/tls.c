@@ -485,6 +485,39 @@ const char *tls_identity_subject(const struct tls_identity *id)
 	return buf_str(&id->subject);
 }
 
+/* How many authorities of a are not b's. Looking somebody up sorts a store, so
+ * their order says nothing. */
+static int lacks(X509_STORE *a, X509_STORE *b)
+{
+	STACK_OF(X509) *all = a ? X509_STORE_get1_all_certs(a) : NULL;
+	STACK_OF(X509) *others = b ? X509_STORE_get1_all_certs(b) : NULL;
+	int n = 0;
+
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		int k = 0;
+
+		while (k < sk_X509_num(others) &&
+		       X509_cmp(sk_X509_value(all, i),
+		                sk_X509_value(others, k)) != 0)
+			k++;
+		n += k >= sk_X509_num(others);
+	}
+	sk_X509_pop_free(all, X509_free);
+	sk_X509_pop_free(others, X509_free);
+	return n;
+}
+
+bool tls_identity_same(const struct tls_identity *a,
+                       const struct tls_identity *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(buf_str(&a->cert_pem), buf_str(&b->cert_pem)) == 0 &&
+		!a->clients == !b->clients &&
+		lacks(a->clients, b->clients) == 0 &&
+		lacks(b->clients, a->clients) == 0;
+}
+
 bool tls_identity_use(const struct tls_identity *id, SSL *ssl)
 {
 	return SSL_use_cert_and_key(ssl, id->cert, id->key, id->chain, 1) == 1;

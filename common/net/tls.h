@@ -51,6 +51,9 @@ int64_t tls_identity_expires(const struct tls_identity *id);	/* Unix s */
 bool tls_identity_untimely(const struct tls_identity *id, int64_t now,
                            char dst[TLS_UNTIMELY_TEXT]);
 const char *tls_identity_print(const struct tls_identity *id);	/* own one's */
+/* The same certificates, and the same authorities of clients. NULL is one, too. */
+bool tls_identity_same(const struct tls_identity *a,
+                       const struct tls_identity *b);
 /* "CN=..., DNS:a, DNS:b": for status. */
 const char *tls_identity_subject(const struct tls_identity *id);
 

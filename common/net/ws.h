@@ -28,6 +28,7 @@
 
 #define WS_FRAGMENT 16380	/* payload bytes of a fragment: with its header
 				 * it is one record of TLS */
+#define WS_OWN_S 4
 #define WS_REASON_MAX 123	/* bytes of a close reason, RFC 6455 s5.5 */
 
 enum ws_close_code {		/* RFC 6455 s7.4.1, those used here */
@@ -72,6 +73,9 @@ struct ws_handlers {
 	void (*message)(struct ws_conn *c, const char *data, size_t len);
 	/* ws_ready() has become true again after it was false. */
 	void (*writable)(struct ws_conn *c);
+	/* Server: it sends more than it may (ws_limits) and is not read from for a
+	 * moment. Once for each time, which may be often. */
+	void (*paused)(struct ws_conn *c);
 	/* Over. code and reason: as the peer's close frame said, or as given to
 	 * ws_close(), else WS_LOST and what happened in words. */
 	void (*closed)(struct ws_conn *c, unsigned code, const char *reason);
@@ -87,6 +91,11 @@ struct ws_limits {
 	unsigned handshake_s;		/* from connected to open, TLS included */
 	unsigned max_handshakes;	/* server: not open yet, in all; more are
 					 * closed at once; 0: max_conns */
+	/* Server: bytes a second that are read from each, and beyond that from all
+	 * together; as much can be saved up as comes in WS_OWN_S, in 1 s. Who has
+	 * neither is not read from till there is more, and whoever keeps to his
+	 * own is held up by nobody. 0: no limit */
+	size_t own_rate, pool_rate;
 	unsigned ping_s;		/* silence before a PING goes out */
 	unsigned dead_s;		/* silence before it is dropped; more
 					 * than ping_s. Both 0: for ever */

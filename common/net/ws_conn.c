@@ -13,6 +13,7 @@
 #define CLOSE_MS 5000			/* ws_close() to hanging up */
 #define SERVER_RX 512			/* bytes, for each connection */
 #define CLIENT_RX 32768
+#define MESSAGE_COST 64			/* bytes that one counts for beyond its own */
 
 const lws_retry_bo_t ws_no_lws_timers;
 
@@ -172,11 +173,62 @@ void ws_conn_alive(struct ws_conn *c)
 	c->pinged = false;
 }
 
+/* What is left of it at now, being filled with rate a second up to most. */
+static void fill(int64_t *left, uint64_t *since_ms, uint64_t now, size_t rate,
+                 size_t most)
+{
+	uint64_t ms = now - *since_ms;
+
+	if (ms > WS_OWN_S * 1000)
+		ms = WS_OWN_S * 1000;
+	*left += (int64_t)(rate * ms / 1000);
+	if (*left > (int64_t)most)
+		*left = (int64_t)most;
+	*since_ms = now;
+}
+
+/* May it be read from? */
+static bool has_left(struct ws_conn *c)
+{
+	const struct ws_limits *lim = c->limits;
+	uint64_t now = ws_conn_now(c);
+
+	fill(&c->own, &c->own_ms, now, lim->own_rate, WS_OWN_S * lim->own_rate);
+	fill(&c->ls->pool, &c->ls->pool_ms, now, lim->pool_rate,
+	     lim->pool_rate);
+	return c->own > 0 || c->ls->pool > 0;
+}
+
+static void charge(struct ws_conn *c, size_t n)
+{
+	if (c->own > 0)
+		c->own -= (int64_t)n;
+	else
+		c->ls->pool -= (int64_t)n;
+	if (c->paused || has_left(c))
+		return;
+	c->paused = true;
+	lws_rx_flow_control(c->wsi, 0);
+	if (c->on->paused != NULL)
+		c->on->paused(c);
+}
+
+/* What it sent meanwhile waits in its socket, then at its own end. */
+static void resume(struct ws_conn *c)
+{
+	c->paused = false;
+	ws_conn_alive(c);		/* we did not listen */
+	lws_rx_flow_control(c->wsi, 1);
+}
+
 int ws_conn_receive(struct ws_conn *c, const void *data, size_t len)
 {
 	ws_conn_alive(c);
 	if (!ws_is_open(c))
 		return 0;
+	if (c->ls != NULL && c->limits->own_rate > 0)
+		charge(c, len + (lws_is_final_fragment(c->wsi) ?
+		                 MESSAGE_COST : 0));
 	if (lws_frame_is_binary(c->wsi)) {
 		ws_close(c, WS_BAD_TYPE, "text messages only");
 		return 0;
@@ -251,6 +303,8 @@ int ws_conn_opened(struct ws_conn *c)
 	ws_conn_alive(c);
 	if (c->ls != NULL) {
 		c->ls->n_opening--;
+		c->own = (int64_t)(WS_OWN_S * c->limits->own_rate);
+		c->own_ms = c->alive_ms;
 		ws_conn_headers(c->wsi, &rq, &h);
 	}
 	if (c->on->open != NULL)
@@ -263,6 +317,8 @@ void ws_conn_sweep(struct ws_conn *c)
 	const struct ws_limits *lim = c->limits;
 	uint64_t now = ws_conn_now(c), quiet = now - c->alive_ms;
 
+	if (c->paused && c->wsi != NULL && (!ws_is_open(c) || has_left(c)))
+		resume(c);
 	if (c->close_ms != 0) {
 		if (now >= c->close_ms)
 			conn_kill(c);

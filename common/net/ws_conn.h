@@ -65,6 +65,9 @@ struct ws_conn {
 	size_t rest;			/* at most these, of a fragment */
 	bool told_busy;			/* the owner waits for `writable` */
 	bool ping, pinged;
+	int64_t own;			/* bytes that may be read, at own_ms */
+	uint64_t own_ms;
+	bool paused;			/* not read from: it sends too much */
 	char reason[WS_REASON_MAX + 1];
 	char peer[ADDR_TEXT_MAX];
 };
@@ -82,6 +85,9 @@ struct ws_listener {
 	struct ws_limits limits;
 	struct ws_conn *conns;
 	unsigned n_conns, n_opening;
+	int64_t pool;			/* bytes that may be read beyond what each
+					 * may send, at pool_ms */
+	uint64_t pool_ms;
 	struct tls_identity *identity;	/* NULL: plain */
 	struct addr_table addrs;
 	char *path;

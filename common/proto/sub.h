@@ -73,6 +73,7 @@ struct sub_act {
 	char uri[IRD_URI_MAX + 1];	/* FETCH */
 	bool no_cache;			/* FETCH, POLL */
 	unsigned within;		/* FETCH: spread over so many seconds */
+	uint64_t number;		/* FETCH: for its sub_body */
 	uint64_t size;			/* FETCH: bytes of the body ordered; one that
 					 * is ahead of the order may have others */
 	struct snapshot *next;		/* PUBLISH: lent */
@@ -129,7 +130,8 @@ bool sub_polling(const struct sub *s);
 /* The same for a state that the operator wants to be believed, from the origin
  * itself over verified TLS: a lower position or another root at the same one is
  * taken, if its `created` is later than that of what is held (else RC_ERULE, d says
- * so; RC_ETIME; RC_EAGAIN: a connection is open). A key that nobody knows is taken
+ * so; RC_EEXIST: it is what is held, and nothing begins; RC_ETIME; RC_EAGAIN: a
+ * connection is open). A key that nobody knows is taken
  * too, if the IRD of that state lists it and no other is pinned. It holds for this
  * very state and this round: what SUB_POLL brings goes to sub_trust() again. With
  * another root at the position held, SUB_PUBLISH is a jump, though the position
@@ -151,8 +153,12 @@ MUST_CHECK enum rc sub_opened(struct sub *s);
 /* Takes text over (malloc), always. */
 MUST_CHECK enum rc sub_frame(struct sub *s, char *text, size_t len,
                              int64_t now);
+/* Each SUB_FETCH has one, late or early, unless sub_forget() was called since. Who
+ * gave it does not matter when it holds; when it does not, it counts against the
+ * fetch of its number alone. */
 struct sub_body {
 	const char *id;
+	uint64_t number;		/* of its SUB_FETCH */
 	bool ok;			/* false: the fetch failed */
 	struct signed_headers headers;
 	const char *body;
@@ -160,6 +166,11 @@ struct sub_body {
 };
 MUST_CHECK enum rc sub_fetched(struct sub *s, const struct sub_body *b,
                                int64_t now);
+/* Somebody else is asked from here on: fetches under way are not waited for, what
+ * is wanted is fetched anew. */
+void sub_forget(struct sub *s);
+/* The bytes of the bodies that were ordered and are not here. */
+uint64_t sub_owed(const struct sub *s);
 /* The connection is gone (or SUB_REOPEN was carried out). */
 void sub_closed(struct sub *s);
 /* The caller found it dead: SUB_CLOSED or SUB_SILENT; or ended it because a frame

@@ -87,6 +87,16 @@ static enum rc take_body(struct sub *s, const struct sub_body *b,
 	return rc;
 }
 
+void sub_forget(struct sub *s)
+{
+	work_forget(s->work);
+}
+
+uint64_t sub_owed(const struct sub *s)
+{
+	return work_owed(s->work);
+}
+
 enum rc sub_fetched(struct sub *s, const struct sub_body *b, int64_t now)
 {
 	bool follows = s->phase == STREAM || s->phase == POLLED;
@@ -96,14 +106,15 @@ enum rc sub_fetched(struct sub *s, const struct sub_body *b, int64_t now)
 	enum rc rc;
 
 	/* Also between two connections: what was fetched is not lost. */
-	leaf = work_asked(s->work, b->id, &order);
+	leaf = work_wanted(s->work, b->id, &order);
 	if (!leaf)
 		return RC_OK;
 	rc = take_body(s, b, leaf, order, now, &at, &d);
 	if (rc == RC_ENOMEM)
 		return rc;
-	/* Of an order that nobody follows any more it is no loss. */
-	if (rc != RC_OK && !work_failed(s->work, b->id) &&
+	/* Of an order that nobody follows any more it is no loss, nor is an answer
+	 * that nobody waits for. */
+	if (rc != RC_OK && !work_failed(s->work, b->id, b->number) &&
 	    (follows || s->resume))
 		sub_restart(s, SUB_PULL, d.text[0] ? d.text : rc_text(rc));
 	if (rc != RC_OK || s->reopen || !follows)

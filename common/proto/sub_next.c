@@ -56,23 +56,25 @@ static bool act_send(struct sub *s, struct sub_act *act)
 
 static enum rc act_fetch(struct sub *s, struct sub_act *act)
 {
-	const char *id, *uri, *leaf;
-	struct resource_name name;
-	uint64_t order;
+	struct work_ask ask;
+	const char *uri;
 
 	if ((s->phase != STREAM && s->phase != POLLED) || s->owe_poll ||
 	    s->poll_asked)
 		return RC_OK;
-	id = work_fetch(s->work, &act->no_cache, &act->within);
-	if (!id)
+	if (!work_fetch(s->work, &ask))
 		return RC_OK;
-	memcpy(act->id, id, strlen(id) + 1);
-	if (strcmp(id, DIRECTORY_ID) != 0) {
+	memcpy(act->id, ask.id, strlen(ask.id) + 1);
+	act->number = ask.number;
+	act->size = ask.size;
+	act->no_cache = ask.again;
+	act->within = ask.within;
+	if (strcmp(ask.id, DIRECTORY_ID) != 0) {
 		enum rc rc = sub_load_ird(s);
 
 		if (rc == RC_ENOMEM)
 			return rc;
-		uri = rc == RC_OK ? ird_uri(s->ird, id) : NULL;
+		uri = rc == RC_OK ? ird_uri(s->ird, ask.id) : NULL;
 		/* It may be ahead of the order, and what was ordered be
 		 * gone since. */
 		if (!uri && s->polled &&
@@ -87,9 +89,6 @@ static enum rc act_fetch(struct sub *s, struct sub_act *act)
 		}
 		memcpy(act->uri, uri, strlen(uri) + 1);
 	}
-	leaf = work_asked(s->work, id, &order);
-	if (leaf && leaf_read(leaf, strlen(leaf), &name, NULL) == RC_OK)
-		act->size = name.size;
 	act->what = SUB_FETCH;
 	s->counts.fetches++;
 	return RC_OK;

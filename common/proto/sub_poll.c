@@ -97,6 +97,9 @@ enum rc sub_trust(struct sub *s, const struct leaf_set *set, int64_t now,
 	if (mine[0] && strcmp(mine, st->service) != 0)
 		return diag_set(d, RC_ERULE, "service %s, expected %s",
 		                st->service, mine);
+	if (sub_holds(s, st) && st->created <= at->created &&
+	    position_cmp(&s->top, &st->pos) <= 0)
+		return diag_set(d, RC_EEXIST, "it is what is held");
 	if (at && st->created <= at->created)
 		return diag_set(d, RC_ERULE, "it was signed at %lld, no later "
 		                "than what is held (%lld)",

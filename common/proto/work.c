@@ -14,9 +14,11 @@ struct entry {
 	uint64_t at;		/* serial that res stands at, */
 	int64_t created;	/* by headers signed then; 0: by its leaf */
 	uint64_t changed;	/* serial at which it last changed */
-	bool wanted, asked;	/* wanted: res is not what was ordered */
+	bool wanted;		/* res is not what was ordered */
+	uint64_t asked;		/* number of the fetch under way, or 0 */
 	unsigned tries, within;
 	char *leaf;		/* ordered, while wanted */
+	uint64_t size;		/* of that */
 	uint64_t order;		/* serial of the order */
 	char *newest;		/* while wanted: leaf after later changes, */
 	uint64_t newest_at;	/* which wait; NULL: there were none */
@@ -24,6 +26,7 @@ struct entry {
 
 struct work {
 	struct digest *digest;
+	uint64_t asks;		/* fetches so far */
 	size_t n;
 	struct entry *e;	/* ascending by id */
 	size_t n_stock;
@@ -223,7 +226,12 @@ static enum rc order_one(struct work *w, struct entry *e,
 	/* An older body is worth keeping: rows are shared with it. */
 	if (old && old->res)
 		e->res = resource_ref(old->res);
+	if (old && old->wanted && strcmp(old->leaf, l->leaf[i]) == 0) {
+		e->asked = old->asked;
+		e->tries = old->tries;
+	}
 	e->wanted = true;
+	e->size = l->name[i].size;
 	e->within = within < WITHIN_MAX ? within : WITHIN_MAX;
 	e->leaf = strdup(l->leaf[i]);
 	return e->leaf ? RC_OK : RC_ENOMEM;
@@ -248,13 +256,17 @@ enum rc work_order(struct work *w, const struct leaf_set *leaves,
 
 /* ---- changes --------------------------------------------------------------- */
 
-static enum rc want(struct entry *e, const char *leaf, uint64_t serial,
+static enum rc want(struct entry *e, const struct change *c, uint64_t serial,
                     unsigned within)
 {
-	char *copy = strdup(leaf);
+	char *copy = strdup(c->leaf);
 
 	if (!copy)
 		return RC_ENOMEM;
+	if (!e->wanted || strcmp(e->leaf, copy) != 0) {
+		e->asked = 0;
+		e->tries = 0;
+	}
 	free(e->leaf);
 	free(e->newest);
 	e->leaf = copy;
@@ -262,8 +274,7 @@ static enum rc want(struct entry *e, const char *leaf, uint64_t serial,
 	e->order = serial;
 	e->within = within < WITHIN_MAX ? within : WITHIN_MAX;
 	e->wanted = true;
-	e->asked = false;
-	e->tries = 0;
+	e->size = c->name.size;
 	return RC_OK;
 }
 
@@ -274,7 +285,8 @@ static void settle(struct entry *e, struct resource *r, uint64_t at)
 	e->at = at;
 	e->created = 0;
 	e->changed = at;
-	e->wanted = e->asked = false;
+	e->wanted = false;
+	e->asked = 0;
 	free(e->leaf);
 	free(e->newest);
 	e->leaf = e->newest = NULL;
@@ -337,7 +349,7 @@ static enum rc change_pull(struct work *w, const struct change *c,
 		settle(e, resource_ref(e->res), serial);
 		return RC_OK;
 	}
-	return want(e, c->leaf, serial, c->within);
+	return want(e, c, serial, c->within);
 }
 
 /* The body is on its way, and the caller applies this when it is here; till then
@@ -380,7 +392,7 @@ static enum rc change_patch(struct work *w, const struct change *c,
 	if (rc == RC_ENOMEM)
 		return rc;
 	*refused = true;
-	return want(e, c->leaf, serial, 0);
+	return want(e, c, serial, 0);
 }
 
 enum rc work_change(struct work *w, const struct change *c, uint64_t serial,
@@ -401,32 +413,33 @@ enum rc work_change(struct work *w, const struct change *c, uint64_t serial,
 
 /* ---- bodies ---------------------------------------------------------------- */
 
-const char *work_fetch(struct work *w, bool *again, unsigned *within)
+bool work_fetch(struct work *w, struct work_ask *out)
 {
 	/* ids stand in byte order and ".directory" comes first but for ids that
 	 * begin with "-"; the others need its uris. */
 	struct entry *e = get(w, DIRECTORY_ID);
 
 	if (e && e->wanted && e->asked)
-		return NULL;
+		return false;
 	for (size_t i = 0; i <= w->n; i++) {
 		if (i > 0)
 			e = &w->e[i - 1];
 		if (!e || !e->wanted || e->asked)
 			continue;
-		e->asked = true;
-		*again = e->tries > 0;
-		*within = e->within;
-		return e->id;
+		e->asked = ++w->asks;
+		*out = (struct work_ask){ .id = e->id, .number = e->asked,
+			.size = e->size, .again = e->tries > 0,
+			.within = e->within };
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-const char *work_asked(const struct work *w, const char *id, uint64_t *at)
+const char *work_wanted(const struct work *w, const char *id, uint64_t *at)
 {
 	const struct entry *e = get(w, id);
 
-	if (!e || !e->wanted || !e->asked)
+	if (!e || !e->wanted)
 		return NULL;
 	*at = e->order;
 	return e->leaf;
@@ -452,15 +465,25 @@ enum rc work_body(struct work *w, const struct work_body *b, struct diag *d)
 	return RC_OK;
 }
 
-bool work_failed(struct work *w, const char *id)
+bool work_failed(struct work *w, const char *id, uint64_t number)
 {
 	struct entry *e = get(w, id);
 
-	if (!e || !e->wanted)
+	if (!e || !e->asked || e->asked != number)
 		return true;
-	e->asked = false;
-	e->tries++;
-	return e->tries < WORK_TRIES_MAX;
+	e->asked = 0;
+	if (++e->tries < WORK_TRIES_MAX)
+		return true;
+	e->tries = 0;
+	return false;
+}
+
+void work_forget(struct work *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		w->e[i].asked = 0;
+		w->e[i].tries = 0;
+	}
 }
 
 /* ---- the set --------------------------------------------------------------- */
@@ -471,6 +494,16 @@ bool work_wants(const struct work *w)
 		if (w->e[i].wanted)
 			return true;
 	return false;
+}
+
+uint64_t work_owed(const struct work *w)
+{
+	uint64_t owed = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (w->e[i].wanted)
+			owed += w->e[i].size;
+	return owed;
 }
 
 bool work_ahead(const struct work *w, uint64_t serial)

@@ -32,7 +32,8 @@ void work_free(struct work *w);				/* NULL is fine */
  * stock. held may be NULL: an empty set. */
 MUST_CHECK enum rc work_hold(struct work *w, const struct snapshot *held);
 /* The set is these leaves at this position; what is not at hand is wanted, within
- * so many seconds. */
+ * so many seconds. What was wanted before under the same leaf is neither asked for
+ * twice nor given more tries. */
 MUST_CHECK enum rc work_order(struct work *w, const struct leaf_set *leaves,
                               const struct snapshot *held, unsigned within);
 /* The set has been served: the stock can go. */
@@ -45,11 +46,17 @@ MUST_CHECK enum rc work_change(struct work *w, const struct change *c,
                                uint64_t serial, bool *refused,
                                struct diag *d);
 
-/* The next thing to fetch, its IRD first: marks it as asked for. NULL: none.
- * *again: an earlier try failed. *within: at most 30, whatever was ordered. */
-const char *work_fetch(struct work *w, bool *again, unsigned *within);
-/* Is this body still asked for? The leaf ordered for it, else NULL. */
-const char *work_asked(const struct work *w, const char *id, uint64_t *at);
+/* The next thing to fetch, its IRD first: marks it as asked for, with a number of
+ * its own. false: none. */
+struct work_ask {
+	const char *id;
+	uint64_t number, size;
+	bool again;		/* an earlier try failed */
+	unsigned within;	/* at most 30, whatever was ordered */
+};
+bool work_fetch(struct work *w, struct work_ask *out);
+/* Is this body still to come? The leaf ordered for it, else NULL. */
+const char *work_wanted(const struct work *w, const char *id, uint64_t *at);
 /* A body that arrived, and whose headers were found good. */
 struct work_body {
 	const char *id, *leaf;
@@ -62,13 +69,18 @@ struct work_body {
 /* RC_EDIGEST and the reader's errors: as work_failed(). */
 MUST_CHECK enum rc work_body(struct work *w, const struct work_body *b,
                              struct diag *d);
-/* It did not: wanted again. false: no tries are left. */
-bool work_failed(struct work *w, const char *id);
+/* It did not: wanted again, unless another number is waited for. false: no tries
+ * are left; they begin anew. */
+bool work_failed(struct work *w, const char *id, uint64_t number);
+/* Nobody is waited for any more, and the tries begin anew. */
+void work_forget(struct work *w);
 
 /* Is everything here, and nothing ahead of serial? */
 bool work_complete(const struct work *w, uint64_t serial);
 /* Is a body still to come? */
 bool work_wants(const struct work *w);
+/* The bytes of those. */
+uint64_t work_owed(const struct work *w);
 /* Does a body stand above serial? */
 bool work_ahead(const struct work *w, uint64_t serial);
 /* Does one stand above this state by headers that are older than it? Time goes one

@@ -366,11 +366,33 @@ bool guard_may_announce(const struct guard *g, const char *name,
 	return false;
 }
 
-size_t guard_count(const struct guard *g)
+size_t guard_count(const struct guard *g, size_t *proven)
 {
-	size_t n = 0;
-
+	*proven = 0;
 	for (size_t i = 0; i < g->n; i++)
-		n += g->members[i].proves;
-	return n;
+		*proven += g->members[i].proves;
+	return g->n;
+}
+
+static bool same_member(const struct member *a, const struct member *b)
+{
+	bool same = strcmp(a->name, b->name) == 0 && a->n_uris == b->n_uris;
+
+	for (size_t i = 0; same && i < a->n_uris; i++)
+		same = strcmp(a->uris[i], b->uris[i]) == 0;
+	return same;
+}
+
+bool guard_same(const struct guard *g, const struct guard *other)
+{
+	bool same = g->anonymous == other->anonymous && g->n == other->n &&
+	            g->n_proofs == other->n_proofs;
+
+	for (size_t i = 0; same && i < g->n; i++)
+		same = same_member(&g->members[i], &other->members[i]);
+	for (size_t i = 0; same && i < g->n_proofs; i++)
+		same = by_hash(&g->proofs[i], &other->proofs[i]) == 0 &&
+		       g->proofs[i].certificate == other->proofs[i].certificate &&
+		       g->proofs[i].who == other->proofs[i].who;
+	return same;
 }

@@ -54,7 +54,9 @@ bool guard_may_be(const struct guard *g, const struct guard_badge *badge,
 /* May that name announce this URI? *known: it stands in the settings. */
 bool guard_may_announce(const struct guard *g, const char *name,
                         const char *uri, bool *known);
-/* How many can prove themselves by token or certificate of their own. */
-size_t guard_count(const struct guard *g);
+/* How many are listed; *proven: of these, who have a token or a certificate. */
+size_t guard_count(const struct guard *g, size_t *proven);
+/* Does the other say the same of everybody? */
+bool guard_same(const struct guard *g, const struct guard *other);
 
 #endif

@@ -107,10 +107,22 @@ void house_status(struct ctlsock_req *req, const json_t *args, void *house);
  * ends by itself, with exit status 0. */
 void house_drain(struct ctlsock_req *req, const json_t *args, void *house);
 
+/* What a reload did beside the maps; each of them lines. */
+struct renewal {
+	struct buf errors;		/* all stays as it was, and why */
+	struct buf renewed;		/* settings whose files said something new */
+	struct buf restart;		/* settings that are new in the file, and
+					 * need a restart */
+};
+void renewal_init(struct renewal *r);
+void renewal_free(struct renewal *r);
+/* Members of an answer: "renewed" and "restart", arrays of names. */
+void renewal_put(const struct renewal *r, struct buf *dst);
+
 /* Loop, at `altoctl reload` and SIGHUP: reads certificates, keys, tokens and the
  * setting `subscribers` again, as a whole. All good: they are exchanged, and no
  * connection is dropped but of those who could not subscribe any more. Else all
- * stays as it was: errors gets the reasons, a line each, as do status and log. */
-enum rc house_renew(struct house *h, struct buf *errors);
+ * stays as it was: told.errors gets the reasons, as do status and log. */
+enum rc house_renew(struct house *h, struct renewal *told);
 
 #endif

@@ -17,6 +17,9 @@
 #define BOX_COUNT 65536u
 #define BOX_BYTES (512u << 20)
 #define RECEIVED_MAX (2u << 20)	/* bytes of a frame from a subscriber */
+/* Bytes a second: 40 acks of each; beyond, with all those below, of all. */
+#define OWN_RATE (8u << 10)
+#define POOL_RATE (2u << 20)
 #define HOUR_MS 3600000
 
 static enum rc new_instance(char out[UUID_TEXT + 1])
@@ -102,6 +105,7 @@ static enum rc open_push(struct house_part *p, struct diag *d)
 			.max_conns_per_addr = (unsigned)conf_get_int(c,
 				"push.connections-per-address"),
 			.max_message = RECEIVED_MAX, .max_queue = RECEIVED_MAX,
+			.own_rate = OWN_RATE, .pool_rate = POOL_RATE,
 			.handshake_s = 10, .ping_s = 20, .dead_s = 60,
 			.max_handshakes = (unsigned)conf_get_int(c,
 				"push.handshakes"),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/service/alto_http.h"
+#include "common/service/member.h"
 #include "common/service/options.h"
 #include "common/sys/clock.h"
 #include "common/sys/log.h"
@@ -13,6 +14,7 @@
 #define WARN_S (14 * DAY_S)	/* before a certificate expires */
 #define TROUBLE "renewal"
 #define LINES_MAX 65536u
+#define ERRORS_MAX (1u << 20)
 
 void house_creds_free(struct house_creds *c)
 {
@@ -74,20 +76,53 @@ void house_on_expiry(void *part)
 
 /* ---- reload ---------------------------------------------------------------- */
 
-/* What a reload does not change is said, and stays. */
-static void tell_restart(const struct house *h, const struct conf *c)
+void renewal_init(struct renewal *r)
 {
-	struct buf live = BUF_INIT(LINES_MAX), restart = BUF_INIT(LINES_MAX);
+	buf_init(&r->errors, ERRORS_MAX);
+	buf_init(&r->renewed, LINES_MAX);
+	buf_init(&r->restart, LINES_MAX);
+}
 
-	conf_diff(h->cfg.conf, c, &live, &restart);
-	for (char *s = restart.data; s && *s; s++)
-		if (*s == '\n')
-			*s = s[1] ? ' ' : '\0';
-	if (restart.len)
-		log_warn(h->cfg.role, "changed in the settings, and needs a "
-		         "restart: %s", buf_str(&restart));
+void renewal_free(struct renewal *r)
+{
+	buf_free(&r->errors);
+	buf_free(&r->renewed);
+	buf_free(&r->restart);
+}
+
+static void put_names(const char *name, const struct buf *lines,
+                      struct buf *dst)
+{
+	const char *p = buf_str(lines), *end;
+
+	member_begin(dst, name, '[');
+	for (; (end = strchr(p, '\n')) != NULL; p = end + 1)
+		buf_printf(dst, "%s\"%.*s\"", p == buf_str(lines) ? "" : ",",
+		           (int)(end - p), p);
+	buf_putc(dst, ']');
+}
+
+void renewal_put(const struct renewal *r, struct buf *dst)
+{
+	put_names("renewed", &r->renewed, dst);
+	put_names("restart", &r->restart, dst);
+}
+
+/* What a reload does not change is said, and stays. */
+static void tell(const struct house *h, const struct conf *c,
+                 const struct house_creds *next, struct renewal *told)
+{
+	const struct house_creds *held = &h->part->creds;
+	struct buf live = BUF_INIT(LINES_MAX);
+
+	if (!tls_identity_same(held->http, next->http))
+		buf_puts(&told->renewed, "http.tls\n");
+	if (!tls_identity_same(held->push, next->push))
+		buf_puts(&told->renewed, "push.tls\n");
+	if (!guard_same(held->guard, next->guard))
+		buf_puts(&told->renewed, "subscribers\n");
+	conf_diff(h->cfg.conf, c, &live, &told->restart);
 	buf_free(&live);
-	buf_free(&restart);
 }
 
 /* A listener cannot begin to speak TLS, or cease to, without a restart. */
@@ -135,8 +170,9 @@ static enum rc exchange(struct house *h, const struct house_creds *next)
 	return rc;
 }
 
-static enum rc renew(struct house *h, struct buf *errors)
+static enum rc renew(struct house *h, struct renewal *told)
 {
+	struct buf *errors = &told->errors;
 	struct house_creds next = { .guard = NULL };
 	struct diag d = { 0 };
 	struct conf *c = NULL;
@@ -154,7 +190,7 @@ static enum rc renew(struct house *h, struct buf *errors)
 	if (rc == RC_OK)
 		rc = exchange(h, &next);
 	if (rc == RC_OK) {
-		tell_restart(h, c);
+		tell(h, c, &next, told);
 		house_creds_free(&h->part->creds);
 		h->part->creds = next;
 		h->report.http_tls = next.http;
@@ -170,14 +206,41 @@ static enum rc renew(struct house *h, struct buf *errors)
 	return rc;
 }
 
-enum rc house_renew(struct house *h, struct buf *errors)
+/* Lines as words. */
+static const char *words(struct buf *copy, const struct buf *lines)
 {
-	size_t before = errors->len;
-	enum rc rc = renew(h, errors);
+	buf_puts(copy, lines->len ? buf_str(lines) : "nothing\n");
+	for (char *s = copy->data; s && *s; s++)
+		if (*s == '\n')
+			*s = s[1] ? ' ' : '\0';
+	return buf_str(copy);
+}
+
+static void log_renewal(const struct house *h, const struct renewal *told)
+{
+	struct buf new = BUF_INIT(LINES_MAX), restart = BUF_INIT(LINES_MAX);
+	size_t proven, listed = guard_count(h->part->creds.guard, &proven);
+
+	if (told->restart.len)
+		log_warn(h->cfg.role, "changed in the settings, and needs a "
+		         "restart: %s", words(&restart, &told->restart));
+	log_info(h->cfg.role, "renewed: %s; subscribers-listed=%zu "
+	         "with-proof=%zu http=%s push=%s", words(&new, &told->renewed),
+	         listed, proven, h->report.http_tls ?
+	         tls_identity_print(h->report.http_tls) : "plain",
+	         h->report.push_tls ? tls_identity_print(h->report.push_tls) :
+	         "plain");
+	buf_free(&new);
+	buf_free(&restart);
+}
+
+enum rc house_renew(struct house *h, struct renewal *told)
+{
+	enum rc rc = renew(h, told);
 
 	status_add(h->status, STATUS_renewals, 1);
 	if (rc != RC_OK) {
-		const char *lines = buf_str(errors) + before;
+		const char *lines = buf_str(&told->errors);
 
 		status_add(h->status, STATUS_renewals_refused, 1);
 		status_trouble(h->status, TROUBLE, lines, clock_wall_s());
@@ -188,10 +251,6 @@ enum rc house_renew(struct house *h, struct buf *errors)
 	}
 	status_trouble(h->status, TROUBLE, NULL, 0);
 	house_on_expiry(h->part);
-	log_info(h->cfg.role, "renewed subscribers=%zu http=%s push=%s",
-	         guard_count(h->part->creds.guard),
-	         h->report.http_tls ? tls_identity_print(h->report.http_tls) :
-	         "plain", h->report.push_tls ?
-	         tls_identity_print(h->report.push_tls) : "plain");
+	log_renewal(h, told);
 	return RC_OK;
 }

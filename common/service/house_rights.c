@@ -1,10 +1,8 @@
 /* What a daemon gives up on its way up. */
 #include "common/service/house_part.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/sys/file.h"
@@ -36,21 +34,29 @@ static enum rc find_who(struct house_part *p, struct diag *d)
 static enum rc make_state(struct house_part *p, struct diag *d)
 {
 	const char *dir = conf_get_str(p->h->cfg.conf, "state");
-	struct stat st;
-	bool there = stat(dir, &st) == 0;
+	bool there = access(dir, F_OK) == 0;
 	enum rc rc = file_mkdir(dir, 0700, d);
 
-	if (rc == RC_OK && p->drops && !there &&
-	    chown(dir, p->who.uid, p->who.gid) != 0)
-		rc = diag_set(d, RC_EIO, "%s: cannot give it to %s: %s", dir,
-		              p->who.user, strerror(errno));
-	return rc;
+	return rc == RC_OK && p->drops && !there ?
+	       confine_give(&p->who, dir, d) : rc;
 }
 
 /* The directory of a file that is named; *out stays NULL without one. */
 static enum rc dir_of(const char *path, char **out)
 {
 	return path ? file_path_dir(path, out) : RC_OK;
+}
+
+/* Names in a directory of which it may replace one can all be replaced. */
+static void warn_beside(const struct house_part *p, const char *dir,
+                        const char *setting)
+{
+	const char *file = dir ? conf_below(p->h->cfg.conf, dir) : NULL;
+
+	if (file)
+		log_warn(p->h->cfg.role, "%s lies where this daemon may write, "
+		         "%s: give %s a directory of its own", file, dir,
+		         setting);
 }
 
 /* A key is made beside the one there is, and renewed there. */
@@ -68,6 +74,10 @@ static enum rc confine(struct house_part *p, struct diag *d)
 		rc = dir_of(conf_get_str(c, "admin.socket"), &sock);
 	paths.keys = keys;
 	paths.socket = sock;
+	warn_beside(p, paths.state, "state");
+	warn_beside(p, keys, "signing.key");
+	if (rc == RC_OK && sock)
+		rc = confine_dir(&p->who, sock, d);
 	if (rc == RC_OK)
 		rc = confine_files(&paths, &version, d);
 	if (rc == RC_OK && version == 0)
@@ -104,10 +114,7 @@ static enum rc give_socket(const struct house_part *p, struct diag *d)
 {
 	const char *path = conf_get_str(p->h->cfg.conf, "admin.socket");
 
-	if (!path || lchown(path, p->who.uid, p->who.gid) == 0)
-		return RC_OK;
-	return diag_set(d, RC_EIO, "%s: cannot give it to %s: %s", path,
-	                p->who.user, strerror(errno));
+	return path ? confine_give(&p->who, path, d) : RC_OK;
 }
 
 /* What root could read is of no use at the next reload. */

@@ -6,12 +6,14 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "common/core/prefix.h"
 #include "common/core/vtag.h"
 #include "common/service/guard.h"
 #include "common/sys/clock.h"
 #include "common/sys/confine.h"
+#include "common/sys/file.h"
 #include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 #include "common/wire/ird_json.h"
@@ -423,6 +425,8 @@ static void check_account(const struct conf *c, struct buf *errors)
 		           "use");
 	else if (user && confine_who(user, group, &who, &d) != RC_OK)
 		conf_blame(c, errors, "", -1, "user", "%s", d.text);
+	else if (user && geteuid() == 0)
+		file_account(who.uid);		/* secrets may be its */
 }
 
 static bool has_tokens(const struct conf *c)

@@ -12,7 +12,7 @@
 
 /* Rows that both tables of settings have; the ports are theirs. */
 #define OPTIONS_SETTINGS(http_listen, push_listen, admin_listen, ctl_socket) \
-	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED, \
+	{ "", "state", CONF_PATH, NULL, 0, 0, CONF_REQUIRED | CONF_WRITTEN, \
 	  "directory for journal and key; made if missing" }, \
 	{ "", "log", CONF_STRING, "info", 0, 0, CONF_RESTART, \
 	  "least level that is logged: error, warn, info or debug" }, \
@@ -97,7 +97,7 @@
 	  CONF_RESTART, "bytes of updates kept for them" }, \
 	{ "admin", "listen", CONF_LISTEN, admin_listen, 0, 0, CONF_RESTART, \
 	  "where operators find /metrics, /healthz, /readyz and /status" }, \
-	{ "admin", "socket", CONF_PATH, ctl_socket, 0, 0, CONF_RESTART, \
+	{ "admin", "socket", CONF_PATH, ctl_socket, 0, 0, CONF_WRITTEN, \
 	  "control socket of altoctl" }
 
 /* Rules between these settings: for the check of both tables. */

@@ -16,7 +16,7 @@
 struct job {
 	struct job *next;
 	uint64_t due_ms;		/* monotonic */
-	uint64_t ticket;
+	uint64_t ticket, number;
 	int kind;
 	bool no_cache;
 	size_t max_body;
@@ -104,6 +104,7 @@ static struct pull_result *result_of(struct job *j)
 	j->result = NULL;
 	r->ticket = j->ticket;
 	r->kind = j->kind;
+	r->number = j->number;
 	memcpy(r->id, j->id, sizeof(r->id));
 	return r;
 }
@@ -233,6 +234,7 @@ static struct job *job_new(const struct pull_request *rq)
 	}
 	j->due_ms = clock_mono_ms() + random_below(rq->within_ms);
 	j->kind = rq->kind;
+	j->number = rq->number;
 	j->no_cache = rq->no_cache;
 	j->max_body = rq->max_body;
 	j->timeout_ms = rq->timeout_ms;
@@ -267,6 +269,11 @@ enum rc pull_get(struct pull *p, const struct pull_request *rq,
 	twin = queued(p, j);
 	if (!twin && p->n >= PULL_QUEUE_MAX)
 		rc = RC_ELIMIT;
+	if (twin) {
+		twin->number = j->number;
+		twin->max_body = j->max_body;
+		twin->timeout_ms = j->timeout_ms;
+	}
 	if (twin && ticket)
 		*ticket = twin->ticket;
 	if (twin || rc != RC_OK)

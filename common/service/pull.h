@@ -27,6 +27,7 @@ struct pull_result {
 	uint64_t ticket;
 	int kind;			/* as asked */
 	char id[65];			/* as asked */
+	uint64_t number;		/* as asked */
 	enum rc rc;			/* of the GET; RC_OK: any whole answer */
 	struct httpc_answer answer;	/* when RC_OK; the taker frees it */
 	struct diag why;		/* when not */
@@ -35,6 +36,7 @@ struct pull_result {
 struct pull_request {
 	int kind;			/* the caller's own */
 	const char *id;			/* the caller's own, up to 64 bytes */
+	uint64_t number;		/* the caller's own */
 	const char *url;
 	bool no_cache;
 	const char *authorization;	/* or NULL */
@@ -54,8 +56,8 @@ MUST_CHECK enum rc pull_new(const struct pull_options *opt, struct pull **out);
  * queued are dropped without a call. NULL is fine. */
 void pull_free(struct pull *p);
 
-/* Any thread. The texts are copied. One that is queued already is not queued again,
- * and has that ticket. RC_ELIMIT: the queue is full. ticket (may
+/* Any thread. The texts are copied. One that is queued already is not queued again:
+ * it has that ticket, and takes this number and these bounds. RC_ELIMIT: the queue is full. ticket (may
  * be NULL) names the request in its result. */
 MUST_CHECK enum rc pull_get(struct pull *p, const struct pull_request *rq,
                             uint64_t *ticket);

@@ -2,6 +2,7 @@
 #include "common/service/push_conn.h"
 
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,12 +162,46 @@ static void replace_older(struct subscriber *s)
 	}
 }
 
+/* At the origin: what it holds lies above what was ever published, or contradicts it,
+ * and no key of ours vouches for it. Somebody has a key that was called compromised,
+ * or it was led to another server: the operator should know where. */
+static void on_foreign(struct subscriber *s)
+{
+	const struct position *have = pub_have(s->pub);
+	struct push *p = s->push;
+	char text[400];
+
+	snprintf(text, sizeof(text), "subscriber %s holds serial %llu of session "
+	         "%s, which was never published here, and no good key signed "
+	         "it: find out who did, and say altoctl trust there",
+	         pub_name(s->pub), (unsigned long long)have->serial,
+	         have->session);
+	if (!p->foreign_ms || strcmp(p->foreign, pub_name(s->pub)) != 0)
+		log_warn("push", "%s", text);
+	status_add(p->cfg.status, STATUS_foreign_states, 1);
+	status_trouble(p->cfg.status, "foreign", text, clock_wall_s());
+	snprintf(p->foreign, sizeof(p->foreign), "%s", pub_name(s->pub));
+	p->foreign_ms = clock_mono_ms() + 1;
+}
+
+void push_foreign_over(struct push *p)
+{
+	p->foreign_ms = 0;
+	status_trouble(p->cfg.status, "foreign", NULL, 0);
+}
+
 static void on_subscribed(struct subscriber *s)
 {
+	struct push *p = s->push;
+
 	log_info("push", "subscribed subscriber=%s peer=%s mode=%s from=%llu "
 	         "%s", pub_name(s->pub), ws_peer(s->ws), modes[pub_mode(s->pub)],
 	         (unsigned long long)pub_have(s->pub)->serial,
 	         pub_reason(s->pub));
+	if (p->world.origin && pub_mode(s->pub) == MODE_BEHIND)
+		on_foreign(s);
+	else if (p->foreign_ms && strcmp(p->foreign, pub_name(s->pub)) == 0)
+		push_foreign_over(p);
 	replace_older(s);
 	push_changed(s->push);
 }
@@ -224,6 +259,7 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 
 	if (!s)
 		return;
+	status_add(s->push->cfg.status, STATUS_received_bytes, len);
 	rc = pub_frame(s->pub, data, len, &news, &d);
 	if (rc != RC_OK) {
 		ws_abort(c);
@@ -239,6 +275,21 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 	else
 		on_news(s, news);
 	push_feed(s);
+}
+
+/* It goes on when it may again (ws.h): the others are served meanwhile. */
+static void on_paused(struct ws_conn *c)
+{
+	struct subscriber *s = ws_user(c);
+
+	if (!s)
+		return;
+	status_add(s->push->cfg.status, STATUS_received_paused, 1);
+	if (!s->loud && s->push->told_loud++ < PUSH_TOLD_MAX)
+		log_warn("push", "subscriber=%s peer=%s sends more than a "
+		         "subscriber has to say: it is read from slowly",
+		         pub_name(s->pub), ws_peer(c));
+	s->loud = true;
 }
 
 static void on_writable(struct ws_conn *c)
@@ -330,5 +381,6 @@ static void on_closed(struct ws_conn *c, unsigned code, const char *reason)
 
 const struct ws_handlers push_handlers = {
 	.admit = on_admit, .turned_away = on_turned_away, .open = on_open,
-	.message = on_message, .writable = on_writable, .closed = on_closed
+	.message = on_message, .writable = on_writable, .paused = on_paused,
+	.closed = on_closed
 };

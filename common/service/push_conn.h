@@ -11,6 +11,7 @@
 #include "common/service/push.h"
 
 #define PUSH_SWEEP_MS 1000	/* how often those who are stuck are looked for */
+#define PUSH_FOREIGN_MS 600000	/* for which the last one is told in the status */
 #define PUSH_TOLD_MAX 10	/* refusals that are logged between two of these */
 
 struct subscriber {
@@ -22,6 +23,7 @@ struct subscriber {
 	struct tls_peer tls;
 	struct guard_badge badge;	/* what that was worth last */
 	bool subscribed, pulling;	/* it is counted as such */
+	bool loud;			/* it has sent more than it may */
 	uint64_t connected_ms;
 	uint64_t behind_ms;	/* not at the head since; 0: it is */
 	uint64_t stuck_ms;	/* the socket takes nothing since; 0: it does */
@@ -54,8 +56,11 @@ struct push {
 	size_t n, n_subscribed, n_pulling;
 	uint64_t sweep_ms;		/* of the last look at those who are stuck */
 	unsigned turned_away;		/* since then */
+	unsigned told_loud;		/* since then */
 	const char *refusing;		/* why nobody may subscribe; NULL: they
 					 * may */
+	char foreign[IRD_NAME_MAX + 1];	/* who came last with what was never ours */
+	uint64_t foreign_ms;		/* when; 0: nobody, or that is over */
 	bool draining, stopping;
 	unsigned away_s;		/* draining: for which they stay away */
 };
@@ -66,6 +71,8 @@ void push_changed(struct push *p);	/* tells the owner */
 void push_forget(struct subscriber *s);	/* frees it */
 /* Counts it anew and notes whether it is behind; after whatever may change that. */
 void push_note(struct subscriber *s);
+/* Whoever held what we never signed has not come again, or holds something else. */
+void push_foreign_over(struct push *p);
 /* After a renewal: may it still be who it is? Ends it if not. */
 void push_judge(struct subscriber *s);
 

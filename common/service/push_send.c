@@ -179,7 +179,7 @@ static void look_at_all(struct push *p, uint64_t now)
 	if (p->turned_away > PUSH_TOLD_MAX)
 		log_warn("push", "refused %u more", p->turned_away -
 		         PUSH_TOLD_MAX);
-	p->turned_away = 0;
+	p->turned_away = p->told_loud = 0;
 }
 
 void push_sweep(void *push)
@@ -189,6 +189,8 @@ void push_sweep(void *push)
 
 	if (now - p->sweep_ms >= PUSH_SWEEP_MS)
 		look_at_all(p, now);
+	if (p->foreign_ms && now > p->foreign_ms + PUSH_FOREIGN_MS)
+		push_foreign_over(p);
 	for (struct subscriber *s = p->all; p->draining && s; s = s->next) {
 		if (!s->leave_ms || now < s->leave_ms)
 			continue;

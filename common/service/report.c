@@ -215,7 +215,20 @@ struct each_sub {
 	struct buf *b;
 };
 
-static void put_below(const struct pub *p, struct buf *b)
+static void put_unlisted(const struct report *r, const char *name,
+                         const char *uri, const char *peer, struct buf *b)
+{
+	const char *why;
+
+	if (!r->unlisted)
+		return;
+	why = r->unlisted(name, uri, peer, r->unlisted_arg);
+	member_bool(b, "listed", !why[0]);
+	member_some(b, "unlisted", why);
+}
+
+static void put_below(const struct report *r, const struct pub *p,
+                      struct buf *b)
 {
 	const struct frame_below *below;
 	size_t n;
@@ -229,6 +242,7 @@ static void put_below(const struct pub *p, struct buf *b)
 		member_count(b, "serial", below[i].pos.serial);
 		member_some(b, "uri", below[i].uri);
 		member_some(b, "push", below[i].push);
+		put_unlisted(r, below[i].name, below[i].uri, NULL, b);
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');
@@ -276,6 +290,8 @@ static void put_subscriber(const struct push_info *i, void *arg)
 		member_some(e->b, "reason", pub_reason(i->pub));
 		member_some(e->b, "uri", pub_uri(i->pub));
 		member_some(e->b, "push", pub_push_uri(i->pub));
+		put_unlisted(e->r, pub_name(i->pub), pub_uri(i->pub), i->peer,
+		             e->b);
 		put_progress(i, e);
 	}
 	member_count(e->b, "connected-seconds", e->mono_ms > i->connected_ms
@@ -284,7 +300,7 @@ static void put_subscriber(const struct push_info *i, void *arg)
 	member_count(e->b, "snapshots", c->snapshots);
 	member_count(e->b, "bytes", c->bytes);
 	member_count(e->b, "pending", i->pending);
-	put_below(i->pub, e->b);
+	put_below(e->r, i->pub, e->b);
 	buf_putc(e->b, '}');
 }
 

@@ -34,6 +34,12 @@ struct report {
 	/* Is the resource overridden by the operator? May be NULL. */
 	bool (*overridden)(const char *id, void *arg);
 	void *arg;
+	/* A server: why the proxy of that name, which announces uri, is not in the
+	 * directory's list; "": it is. peer NULL: it is not connected here. May be
+	 * NULL. */
+	const char *(*unlisted)(const char *name, const char *uri,
+	                        const char *peer, void *arg);
+	void *unlisted_arg;
 };
 
 /* "fresh", "stale", "expired" at now (Unix seconds). *age: seconds since it was

@@ -26,7 +26,10 @@
 	X(snapshots_sent, "Snapshot orders handed to subscribers") \
 	X(snapshots_encoded, "Of these, written anew; others shared one") \
 	X(subscribers_total, "Subscriber connections accepted") \
+	X(received_bytes, "Bytes of messages from subscribers") \
+	X(received_paused, "Times that a subscriber sent more than it may") \
 	X(new_sessions, "Sessions begun because history was lost") \
+	X(foreign_states, "Subscribers that held what this server never signed") \
 	X(pulls, "Bodies fetched over HTTP") \
 	X(pull_failures, "Fetches over HTTP that gave nothing usable") \
 	X(missing, "Questions upstream for what clients want and is not held") \

@@ -228,6 +228,50 @@ const char *conf_list_nth(const struct conf *c, const char *list, size_t i,
 	return nth(elem(c, list, i, name), k);
 }
 
+/* --- files and directories ----------------------------------------------- */
+
+static bool is_below(const char *real_dir, const char *path)
+{
+	size_t len = strlen(real_dir);
+	char *real = path ? realpath(path, NULL) : NULL;
+	bool below = real && strncmp(real, real_dir, len) == 0 &&
+		     (real[len] == '/' || len == 1);
+
+	free(real);
+	return below;
+}
+
+static const char *value_below(const struct conf_table *t, size_t row,
+			       const struct conf_value *v, const char *dir)
+{
+	const char *found = NULL;
+
+	if (t->keys[row].type == CONF_PATH && is_below(dir, v->text))
+		return v->text;
+	for (size_t k = 0; !found && v->items && k < v->n; k++)
+		if (t->keys[row].type == CONF_PATHS &&
+		    is_below(dir, v->items[k]))
+			found = v->items[k];
+	for (size_t k = 0; !found && v->elems && k < v->n; k++)
+		for (size_t i = 0; !found && i < t->n; i++)
+			found = value_below(t, i, &v->elems[k][i], dir);
+	return found;
+}
+
+const char *conf_below(const struct conf *c, const char *dir)
+{
+	char *real = realpath(dir, NULL);
+	const char *found = NULL;
+
+	if (real && is_below(real, c->path))
+		found = c->path;
+	for (size_t i = 0; real && !found && i < c->table->n; i++)
+		if (!(c->table->keys[i].flags & CONF_WRITTEN))
+			found = value_below(c->table, i, &c->vals[i], real);
+	free(real);
+	return found;
+}
+
 /* --- differences --------------------------------------------------------- */
 
 static bool same_vals(const struct conf_table *t, const struct conf_value *a,

@@ -67,6 +67,11 @@ const char *conf_get_nth(const struct conf *c, const char *name, size_t k);
 MUST_CHECK enum rc conf_get_listen(const struct conf *c, const char *name,
 				   struct conf_listen *out);
 
+/* A file that the program only reads and that lies below the directory: the one of
+ * the settings, or the value of a PATH that is not CONF_WRITTEN. NULL: none does.
+ * Lent, valid as long as c. */
+const char *conf_below(const struct conf *c, const char *dir);
+
 /* Lists of groups. */
 size_t conf_list_count(const struct conf *c, const char *list);
 bool conf_list_is_set(const struct conf *c, const char *list, size_t i,

@@ -42,6 +42,7 @@ enum conf_type {
 #define CONF_REQUIRED	2u	/* must be there, also when its group is not;
 				 * in a list: in each element */
 #define CONF_SECRET	4u	/* conf_show() keeps the value to itself */
+#define CONF_WRITTEN	8u	/* PATH: the program's own, see conf_below() */
 
 struct conf_key {
 	const char *group;	/* "", "http", "http.tls", "maps" */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -106,6 +107,52 @@ enum rc confine_leave(struct diag *d)
 {
 	if (seteuid(0) != 0 || setegid(0) != 0)
 		return fail(d, "cannot become root again");
+	return RC_OK;
+}
+
+static enum rc fail_at(struct diag *d, const char *path, const char *what)
+{
+	return diag_set(d, errno == ENOENT ? RC_ENOENT : RC_EIO, "%s: %s: %s",
+	                path, what, strerror(errno));
+}
+
+/* Who may write the directory may have put another's file there under its name:
+ * what is given is what was looked at, and a second name shows in the count. */
+enum rc confine_give(const struct confine_who *who, const char *path,
+                     struct diag *d)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	enum rc rc = RC_OK;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		rc = fail_at(d, path, "cannot look at it");
+	else if (st.st_uid != geteuid() ||
+	         !(S_ISDIR(st.st_mode) ||
+	           (S_ISSOCK(st.st_mode) && st.st_nlink == 1)))
+		rc = diag_set(d, RC_ERULE, "%s: something else was put in its "
+		              "place", path);
+	else if (fchownat(fd, "", who->uid, who->gid, AT_EMPTY_PATH) != 0)
+		rc = fail_at(d, path, "cannot give it to the account");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+enum rc confine_dir(const struct confine_who *who, const char *path,
+                    struct diag *d)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return fail_at(d, path, "cannot look at it");
+	if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != who->uid)
+		return diag_set(d, RC_ERULE, "%s: the directory belongs to "
+		                "user %lu, neither root nor who runs this",
+		                path, (unsigned long)st.st_uid);
+	if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+		return diag_set(d, RC_ERULE, "%s: everybody may write the "
+		                "directory; chmod o-w it", path);
 	return RC_OK;
 }
 

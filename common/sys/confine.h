@@ -45,6 +45,15 @@ MUST_CHECK enum rc confine_files(const struct confine_paths *p, int *version,
  * comes back. */
 MUST_CHECK enum rc confine_enter(const struct confine_who *who, struct diag *d);
 MUST_CHECK enum rc confine_leave(struct diag *d);
+/* Gives what root has just made to it: the directory or socket at path itself,
+ * never what a link leads to or what somebody has put in its place. RC_ERULE: it
+ * is not root's own (any more). RC_EIO. */
+MUST_CHECK enum rc confine_give(const struct confine_who *who, const char *path,
+                                struct diag *d);
+/* A directory in which names are safe: root's, who's or that of who runs this,
+ * and not everybody's unless it is sticky. RC_ERULE. RC_ENOENT, RC_EIO. */
+MUST_CHECK enum rc confine_dir(const struct confine_who *who, const char *path,
+                               struct diag *d);
 /* For good, with the groups of the account; that there is no way back is tried. */
 MUST_CHECK enum rc confine_drop(const struct confine_who *who, struct diag *d);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,13 +142,28 @@ static enum rc read_open(int fd, const char *path, const struct stat *before,
 	return RC_OK;
 }
 
+static _Atomic uid_t account;		/* 0, root, until it is told */
+
+void file_account(uid_t uid)
+{
+	atomic_store(&account, uid);
+}
+
+/* Its owner can read it, or let others, whatever the mode is now. */
 static enum rc check_private(const char *path, const struct stat *st,
 			     struct diag *d)
 {
-	if ((st->st_mode & (S_IRWXG | S_IRWXO)) == 0)
+	bool ours = st->st_uid == 0 || st->st_uid == geteuid() ||
+		    st->st_uid == atomic_load(&account);
+
+	if (ours && (st->st_mode & (S_IRWXG | S_IRWXO)) == 0)
 		return RC_OK;
 	if (d && !d->text[0])
 		snprintf(d->file, sizeof(d->file), "%s", path);
+	if (!ours)
+		return diag_set(d, RC_ERULE, "a secret of user %lu, neither "
+				"root nor who runs this; chown it",
+				(unsigned long)st->st_uid);
 	return diag_set(d, RC_ERULE, "mode %04o lets others at a secret; "
 			"chmod 600 it", (unsigned)(st->st_mode & 07777));
 }

@@ -4,7 +4,8 @@
  * would turn a file that somebody truncates into SIGBUS. Writing goes beside
  * the target and is moved over it, so that a reader sees the old bytes or the
  * new ones, and a crash leaves one of the two. Errors name the path (diag file)
- * and the reason. Any thread; nothing here keeps state.
+ * and the reason. Any thread; nothing here keeps state but the
+ * account of file_account().
  *
  * RC_ENOENT: no such file. RC_EIO: the system said no. RC_ERULE: not a regular
  * file, or permissions too loose. RC_ELIMIT: over the ceiling.
@@ -50,9 +51,12 @@ MUST_CHECK enum rc file_read_stamp(const char *path, size_t max,
 				   struct diag *d);
 
 /* The same for secrets: RC_ERULE when group or others may read or write the
- * file; the text names the mode and the chmod that helps. */
+ * file, or when it belongs to somebody else: neither root, nor who runs this, nor
+ * the account that it is going to run as. The text says what helps. */
 MUST_CHECK enum rc file_read_private(const char *path, size_t max,
 				     struct buf *dst, struct diag *d);
+/* That account: root's until it is told. */
+void file_account(uid_t uid);
 
 /* Writes path whole, in place of what was there. Returns after file and
  * directory are on disk; on failure the old file stands as it was. */

@@ -141,7 +141,11 @@ MUST_CHECK enum rc journal_update_clear(struct journal *j, uint64_t head,
 
 struct journal_copy;
 
-/* Copies that nobody took away are removed. The copy ends before its journal. */
+/* Whole copies wait to be taken away for so long, and then go with the next one. */
+#define JOURNAL_COPY_WAITS_S	60
+#define JOURNAL_COPIES_MAX	4
+
+/* RC_EAGAIN: JOURNAL_COPIES_MAX of them wait. The copy ends before its journal. */
 MUST_CHECK enum rc journal_copy_begin(struct journal *j,
 				      struct journal_copy **out,
 				      struct diag *d);

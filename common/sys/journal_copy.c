@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/enc.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/sys/journal_db.h"
 
@@ -45,18 +46,36 @@ static enum rc fail_errno(struct journal_copy *c, struct diag *d)
 			strerror(errno));
 }
 
-/* Left by an altoctl that was killed. */
-static void sweep(const char *dir)
+static bool waits(int dir, const char *name)
+{
+	int64_t now = clock_wall_s();
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_mtim.tv_sec <= now &&
+	       st.st_mtim.tv_sec > now - JOURNAL_COPY_WAITS_S;
+}
+
+/* What an altoctl that was killed left behind goes; who was just told of a copy has
+ * time to open it. How many stay. */
+static unsigned sweep(const char *dir)
 {
 	DIR *all = opendir(dir);
 	struct dirent *e;
+	unsigned n = 0;
 
-	while (all && (e = readdir(all)) != NULL)
+	while (all && (e = readdir(all)) != NULL) {
 		if (strncmp(e->d_name, JOURNAL_COPY,
-			    strlen(JOURNAL_COPY)) == 0)
+			    strlen(JOURNAL_COPY)) != 0)
+			continue;
+		if (waits(dirfd(all), e->d_name))
+			n++;
+		else
 			unlinkat(dirfd(all), e->d_name, 0);
+	}
 	if (all)
 		closedir(all);
+	return n;
 }
 
 /* A name of its own, so that who was told of one copy never opens another. */
@@ -69,8 +88,11 @@ static enum rc make_file(struct journal_copy *c, struct diag *d)
 
 	if (rc != RC_OK)
 		return rc;
-	sweep(dir);
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+	if (sweep(dir) >= JOURNAL_COPIES_MAX)
+		rc = diag_set(d, RC_EAGAIN, "%d copies have not been taken "
+			      "away: try again in a minute",
+			      JOURNAL_COPIES_MAX);
+	else if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		rc = RC_EIO;
 	enc_hex(random, sizeof(random), name + strlen(name));
 	if (rc == RC_OK)

@@ -384,6 +384,10 @@ enum rc state_read(const char *text, const char *input, const char *signature,
 	t = line_of(input, st.input);
 	take_input(&t, &st);
 	rc = finish(&t, "Signature-Input", d);
+	if (rc == RC_OK && st.expires - st.created > STATE_LIFE_MAX)
+		rc = diag_set(d, RC_ELIMIT, "Signature-Input: it is good for "
+		              "%lld s, %d s is the most", (long long)
+		              (st.expires - st.created), STATE_LIFE_MAX);
 	if (rc != RC_OK)
 		return rc;
 	t = line_of(signature, st.signature);

@@ -23,6 +23,7 @@
 #define STATE_LABEL "alto"
 #define STATE_TAG "alto-redistribution"
 #define STATE_SKEW_S 60		/* how far ahead of us a signer's clock may be */
+#define STATE_LIFE_MAX 31536000	/* seconds, from created to expires */
 #define STATE_FRESH_BEATS 3	/* heartbeats for which a state is fresh */
 
 /* ALTO-Resource. */
@@ -40,7 +41,8 @@ MUST_CHECK enum rc proof_read(const char *s, size_t len, uint8_t *path,
  * the three texts and signs. */
 MUST_CHECK enum rc state_sign(struct state *st, const struct sign_key *k);
 
-/* From the three texts to the parts; checks no signature and no time. */
+/* From the three texts to the parts; checks no signature, and of the times only
+ * that created comes before expires, by STATE_LIFE_MAX at most (RC_ELIMIT). */
 MUST_CHECK enum rc state_read(const char *text, const char *input,
                               const char *signature, struct state *out,
                               struct diag *d);

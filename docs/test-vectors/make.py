@@ -630,7 +630,7 @@ def make_state():
         changed(h, "a later time", "signature", Signature_Input=swap(
             given, "created=1700000000", "created=1700000001")),
         changed(h, "a later end", "signature", Signature_Input=swap(
-            given, "expires=1700086400", "expires=1800000000")),
+            given, "expires=1700086400", "expires=1700086401")),
         changed(h, "the signature of another state", "signature",
                 Signature=STATE_2.triple[2]),
         changed(h, "another order of parameters", "syntax", ALTO_State=swap(
@@ -655,6 +655,9 @@ def make_state():
                 Signature_Input=given + ';alg="ed25519"'),
         changed(h, "it ends before it begins", "syntax", Signature_Input=swap(
             given, "expires=1700086400", "expires=1700000000")),
+        changed(h, "it is good for more than 365 days", "syntax",
+                Signature_Input=swap(given, "expires=1700086400",
+                                     "expires=1731536001")),
         changed(h, "base64 without padding", "syntax",
                 ALTO_State=swap(state, "=:;", ":;")),
         changed(h, "a signature of 63 bytes", "syntax",

@@ -27,6 +27,7 @@ import urllib.parse
 import urllib.request
 
 CLOCK_SKEW = 60  # seconds that a signer's clock may be ahead
+LIFE_MAX = 31536000  # seconds that a signature may be good for
 BODY_MAX = 1 << 30
 
 # The five lines, to the letter. docs/protocol.md says what they mean.
@@ -161,6 +162,8 @@ def check_signature(headers, state, keys, now):
         raise NotValid("signature is wrong")
     if int(given["created"]) > now + CLOCK_SKEW:
         raise NotValid("signed in the future")
+    if int(given["expires"]) - int(given["created"]) > LIFE_MAX:
+        raise NotValid("good for more than 365 days")
     if int(given["expires"]) <= now:
         raise NotValid("signature has expired")
     return given

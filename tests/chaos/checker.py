@@ -243,11 +243,6 @@ class Checker:
             {k: base64.urlsafe_b64decode(x + "=")
              for k, x in r["keys"].items()}, r["service"])
 
-    def on_keys(self, r):
-        self.verifier.keys.update(
-            (k, base64.urlsafe_b64decode(x + "="))
-            for k, x in r["keys"].items())
-
     def on_edition(self, r):
         for rid, sha in r["bodies"].items():
             self.texts[rid].setdefault(sha, set()).add(r["edition"])
@@ -359,6 +354,9 @@ class Checker:
                 int(leaf["size"]) != r["size"]:
             raise Wrong("the body is not the leaf's")
         self.check_content(r, state, leaf)
+        for kid, x in r.get("keys", {}).items():    # in a directory: announced
+            self.verifier.keys.setdefault(kid, base64.urlsafe_b64decode(
+                x + "="))
         if r.get("net"):
             self.check_depends(state.root, r["net"], r, None)
         return state
@@ -464,8 +462,11 @@ class Checker:
                      "reached": {}}
 
     def aim(self, at):
+        """The head of the server, unless all have been there: then what it
+        publishes by itself (who is listed) is the next one's matter."""
         c = self.calm
-        if not c["target"] or at > c["target"]:
+        if (not c["target"] or at > c["target"]) and not all(
+                who in c["reached"] for who in self.begun["proxies"]):
             c["target"] = at
             c["reached"] = {who: t for who, (where, t) in c["at"].items()
                             if where == at}

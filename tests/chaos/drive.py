@@ -33,8 +33,10 @@ import maps
 import watch
 import world
 
+LISTED_S = 45           # a proxy that is well for 10 s is listed
 LIMIT_S = 30            # after the last fault all are at the head again
 STORM_S = 12, 25        # of faults, then it is calm
+PACE_S = 0.01, 0.06     # between two of them: the schedule's own, no wait
 
 
 class Writer(threading.Thread):
@@ -97,6 +99,7 @@ class Run:
         self.world = world.World(top, args.seed, self.record, self.count,
                                  args.namespaces)
         self.began = time.monotonic()
+        self.calms = 0
 
     def count(self, kind, who):
         with self.lock:
@@ -116,7 +119,7 @@ class Run:
         m.write()
         started = self.postponed(w, m)
         self.record("begin", seed=args.seed, service=w.service,
-                    wall=self.record.wall, settle=2.5, limit=LIMIT_S,
+                    wall=self.record.wall, settle=0.5, limit=LIMIT_S,
                     keys=self.keys(), proxies=[p.name for p in w.proxies],
                     namespaces=w.namespaces, disk=bool(w.faulty))
         self.record("edition", edition=1, bodies=first)
@@ -133,7 +136,7 @@ class Run:
         """Starts it; what is said before the beginning comes after it."""
         said, record = [], w.record
         w.record = lambda k, **members: said.append(dict(members, k=k))
-        w.start(m)
+        w.start(m, self.args.few)
         w.record = record
         return said
 
@@ -166,7 +169,7 @@ class Run:
             self.faults.one()
             self.faults.tick()
             self.all_alive()
-            time.sleep(self.rng.uniform(0.02, 0.15))
+            time.sleep(self.rng.uniform(*PACE_S))
 
     def calm(self):
         """No fault any more: within LIMIT_S all are at the head; so they are
@@ -176,7 +179,7 @@ class Run:
         self.writer.ends.set()
         self.faults.heal_all()  # the writer may wait for a server that stands
         self.writer.join()
-        time.sleep(2.1)         # libfaketime looks every other second
+        self.clocks_are_right()
         self.all_alive()
         self.record("calm")
         self.until_together()
@@ -185,15 +188,35 @@ class Run:
         self.until_together()
         self.record("calmed")
         self.record.flush()
+        self.calms += 1
+        if self.calms % 4 == 0:
+            self.until_listed()
         self.writer = Writer(self.world, self.writer.maps, self.record,
                              self.args.edit)
         self.faults.writer = self.writer
+
+    def clocks_are_right(self):
+        """The Dates of all daemons say so."""
+        since = self.record.now()
+        wait(lambda: all(p.heard[0] >= since and abs(
+            p.heard[1]) <= faults.SEEN_S for p in (
+                d.poller for d in self.world.daemons())), LIMIT_S,
+             "all clocks are right again", 0.02)
+        self.faults.see_clocks()
 
     def until_together(self):
         """If it takes too long, the checker will say so."""
         since = self.record.now()
         with contextlib.suppress(alto.Failed):
             wait(lambda: self.together(since), LIMIT_S + 2, "", 0.02)
+
+    def until_listed(self):
+        """Longer calm, so that the directory changes by itself. No promise:
+        there is only something to see."""
+        server, turin = self.world.server, self.world.proxies[1]
+        with contextlib.suppress(alto.Failed):
+            wait(lambda: turin.settings["upstream"][0]["name"] in
+                 server.poller.listed, LISTED_S, "", 0.05)
 
     def enough(self):
         late = time.monotonic() - self.began > self.args.minutes * 60
@@ -251,6 +274,7 @@ def arguments(argv):
     ap.add_argument("--keep", help="folder for history and logs")
     ap.add_argument("--no-namespaces", dest="namespaces",
                     action="store_false")
+    ap.add_argument("--few", action="store_true", help="fewer proxies")
     ap.add_argument("--edit", type=float, default=0.15,
                     help="seconds between two editions")
     ap.add_argument("--poll", type=float, default=0.1,

@@ -13,10 +13,12 @@ import time
 
 from alto import need, wait
 
+from noise import Stop
 from world import ask
 
 FAR_S = 86400
 START_S = 60            # in which a daemon must come, or say why not
+SEEN_S = 3              # by how much a Date may differ from a clock that was set
 
 
 def copy_of(daemon, name):
@@ -56,17 +58,22 @@ class Faults:
         "kill": (6, "any"), "kill_all": (0.5, ""), "kill_in_start": (2, "any"),
         "end": (1, "any"), "freeze": (4, "any"), "reset": (6, ""),
         "refuse": (2, ""), "silence": (3, ""), "partition": (3, "proxy"),
-        "take_copy": (1.5, "any"), "older_copy": (1, "any"),
+        "take_copy": (2.5, "any"), "older_copy": (2, "any"),
         "empty": (0.6, "proxy"), "journal": (2, "any"), "disk": (5, "any"),
         "full_disk": (1, "small"), "clock": (4, "proxy"),
         "server_clock": (0.7, "server"), "both_clocks": (0.5, "proxy"),
         "bad_file": (3, ""), "new_session": (0.3, "server"),
+        "next_key": (0.7, "server"), "retire_key": (2, "server"),
+        "drain": (1, "any"), "rename": (1, "proxy"),
     }
 
     def __init__(self, world, rng, count, writer):
         self.world, self.rng, self.count = world, rng, count
         self.writer = writer
         self.heals = []         # (when, number, what to do)
+        self.starting = {}      # daemon: when it must answer
+        self.clocks = []        # that were set, and not seen yet
+        self.keys_changed = False       # and the proxies' settings do not know
         self.number = 0
         self.refused = 0        # damaged journals that were refused
         self.names = sorted(self.KINDS)
@@ -96,15 +103,36 @@ class Faults:
     def tick(self):
         while self.heals and self.heals[0][0] <= time.monotonic():
             self.heal_one()
+        self.all_up()
+        self.see_clocks()
+        self.pin_keys()
 
     def heal_one(self):
         _, _, heal, args = heapq.heappop(self.heals)
         heal(*args)
 
     def heal_all(self):
-        while self.heals:
-            time.sleep(0.01)
-            self.heal_one()
+        """Now, and those that start are waited for."""
+        while self.heals or self.starting:
+            while self.heals:
+                self.heal_one()
+            wait(self.all_up, START_S, "all answer")
+
+    def all_up(self):
+        """True: nobody starts. Who does is nobody's business before it
+        answers."""
+        for d, end in list(self.starting.items()):
+            d.must_run()
+            if d.answers():
+                del self.starting[d]
+                d.busy = False
+            else:
+                need(time.monotonic() < end, "%s does not answer", d.name)
+        return not self.starting
+
+    def moment(self, most):
+        """Some time of the schedule's choice: nothing is waited for."""
+        time.sleep(self.rng.uniform(0, most))
 
     # --- processes -----------------------------------------------------------
 
@@ -118,16 +146,7 @@ class Faults:
 
     def up(self, d):
         d.launch(ready=False)
-        self.later(0, 0, self.is_up, d, time.monotonic() + START_S)
-
-    def is_up(self, d, end):
-        """It is nobody's business before it answers."""
-        d.must_run()
-        if d.answers():
-            d.busy = False
-            return
-        need(time.monotonic() < end, "%s does not answer", d.name)
-        self.later(0.02, 0.05, self.is_up, d, end)
+        self.starting[d] = time.monotonic() + START_S
 
     def kill(self, d):
         self.down(d)
@@ -143,7 +162,7 @@ class Faults:
         self.down(d)
         self.count("kill", d.name)
         d.launch(ready=False)
-        time.sleep(self.rng.uniform(0, 0.12))
+        self.moment(0.12)
         d.kill9()
         self.count("kill-in-start", d.name)
         self.later(0, 0.5, self.up, d)
@@ -152,6 +171,26 @@ class Faults:
         self.down(d, signal.SIGTERM)
         self.count("stop", d.name)
         self.later(0, 1, self.up, d)
+
+    def drain(self, d):
+        """Its subscribers go one by one, and then it ends."""
+        answer = ask(d.socket, command="drain", over=1)
+        if not answer or "error" in answer:
+            return
+        d.busy = True
+        self.world.record("life", who=d.name, what="stop")
+        self.count("drain", d.name)
+        self.later(0.05, 0.1, self.drained, d, time.monotonic() + START_S)
+
+    def drained(self, d, end):
+        if d.alive():
+            need(time.monotonic() < end, "%s drains for ever", d.name)
+            self.later(0.05, 0.1, self.drained, d, end)
+            return
+        code = d.stop()
+        need(code == 0, "%s ended with %d: %s", d.name, code,
+             "\n".join(d.lines()[-3:]))
+        self.up(d)
 
     def freeze(self, d):
         d.busy = True
@@ -175,36 +214,37 @@ class Faults:
 
     def refuse(self):
         link = self.any_link()
-        link.refuse = True
+        link.refuse = Stop("connection-refused", link.name)
         link.reset()
-        self.count("connection-refused", link.name)
-        self.later(0.2, 2, setattr, link, "refuse", False)
+        self.later(0.2, 2, setattr, link, "refuse", None)
 
     def silence(self):
         link = self.any_link()
-        link.silent = True
-        self.count("line-silent", link.name)
-        self.later(0.2, 6, setattr, link, "silent", False)
+        self.hush([link], Stop("line-silent", link.name), 6)
+
+    def hush(self, links, stop, most):
+        for link in links:
+            link.hush(stop)
+            self.later(0.2, most, link.speak, stop)
 
     def partition(self, d):
         """Of a proxy from all its upstreams."""
-        if d.lines_to:
-            d.lines_to.cut(True)
-            self.count("partition-namespace", d.name)
-            self.later(0.5, 7, d.lines_to.cut, False)
-            return
         links = [l for n, l in self.world.links.items()
                  if n.startswith(d.name + "-")]
-        for link in links:
-            link.silent = True
-            self.later(0.5, 7, setattr, link, "silent", False)
-        self.count("partition-relay", d.name)
+        if not d.lines_to:
+            self.hush(links, Stop("partition-relay", d.name), 7)
+            return
+        d.lines_to.cut(True)
+        if any(link.open for link in links):
+            self.count("partition-namespace", d.name)
+        self.later(0.5, 7, d.lines_to.cut, False)
 
     # --- state directories ---------------------------------------------------
 
     def put(self, d, copy, to, why):
         """While it is down. to: the position that it may go back to."""
         d.poller.hold()         # what it heard comes before what is said now
+        d.poller.position = None
         put_back(d, copy)
         self.world.record("back", who=d.name, to=to, why=why)
         d.poller.go()
@@ -247,6 +287,7 @@ class Faults:
              START_S, "%s decides" % d.name)
         if d.alive():
             d.come()
+            d.poller.position = None
             self.world.record("back", who=d.name, to=None, why="damaged")
             d.busy = False
         else:
@@ -290,45 +331,62 @@ class Faults:
                     pass
         except OSError:
             pass
-        self.later(1, 4, self.disk_empties, d, filler)
+        self.later(1, 4, self.disk_empties, d, filler, len(d.lines()))
 
-    def disk_empties(self, d, filler):
+    def disk_empties(self, d, filler, before):
         if os.path.exists(filler):
             os.unlink(filler)
-        self.count("tmpfs-full", d.name)
+        if any("disk is full" in line for line in d.lines()[before:]):
+            self.count("tmpfs-full", d.name)
         d.busy = False
 
     # --- clocks --------------------------------------------------------------
 
+    def set_clock(self, d, kind, offset, both=False):
+        if not self.world.faulty:
+            return False
+        d.set_clock(offset, both)
+        self.clocks.append((d, kind, offset, self.world.record.now()))
+        return True
+
+    def see_clocks(self):
+        """Counts those that the daemon's Date shows."""
+        for one in list(self.clocks):
+            d, kind, offset, since = one
+            at, ahead = d.poller.heard
+            if at >= since:
+                self.clocks.remove(one)
+                if abs(ahead - offset) <= SEEN_S:
+                    self.count(kind, d.name)
+
     def clock(self, d):
-        d.busy = True
         # Half of them beyond the end of all signatures.
-        d.set_clock(self.rng.choice((1200, 3600, FAR_S, FAR_S, 30, -30, -1200,
-                                     -FAR_S)))
-        self.count("clock-jump", d.name)
-        self.later(3.5, 8, self.clock_again, d)
+        d.busy = self.set_clock(d, "clock-jump", self.rng.choice(
+            (1200, 3600, FAR_S, FAR_S, 30, -30, -1200, -FAR_S)))
+        if d.busy:
+            self.later(1, 5, self.clock_again, d)
 
     def clock_again(self, d):
-        d.set_clock(0)
-        self.count("clock-jump-back", d.name)
+        self.set_clock(d, "clock-jump-back", 0)
         d.busy = False
 
     def server_clock(self, d):
-        """Within what others take for good, ahead; any way back."""
-        d.busy = True
-        d.set_clock(self.rng.choice((20, 40, -20, -300)))
-        self.count("clock-jump-server", d.name)
-        self.later(1.5, 6, self.clock_again, d)
+        """Within what others take for good, ahead, and far beyond; any way
+        back."""
+        d.busy = self.set_clock(d, "clock-jump-server", self.rng.choice(
+            (20, 40, 1200, FAR_S, -20, -300)))
+        if d.busy:
+            self.later(1, 5, self.clock_again, d)
 
     def both_clocks(self, d):
         """The monotonic one jumps too: forth, and it starts anew after."""
-        if self.world.tsan:
+        if not self.world.faulty:
             return
         self.down(d)
-        d.launch(both=True)
-        d.set_clock(self.rng.choice((10, 100, 1000)))
-        self.count("clock-jump-both", d.name)
-        self.later(1.5, 4, self.both_again, d)
+        d.launch()
+        self.set_clock(d, "clock-jump-both", self.rng.choice((10, 100, 1000)),
+                       True)
+        self.later(1, 4, self.both_again, d)
 
     def both_again(self, d):
         self.down(d)
@@ -341,9 +399,44 @@ class Faults:
         if not self.world.server.busy and self.writer.bad_file():
             self.count("bad-file", "server")
 
-    def new_session(self, d):
-        """On command, which is no fault but ends every resumption."""
-        self.world.record("command", who=d.name, what="session new")
-        answer = ask(d.socket, command="session-new")
+    def rename(self, d):
+        """A listed proxy gets another name: an entry comes, one goes."""
+        if "public-uri" not in d.settings:
+            return
+        self.down(d, signal.SIGTERM)
+        for up in d.settings["upstream"]:
+            name, _, n = up["name"].partition("-")
+            up["name"] = "%s-%d" % (name, int(n or 0) + 1)
+        self.count("renamed", d.name)
+        self.up(d)
+
+    # --- keys and sessions ---------------------------------------------------
+
+    def order(self, d, what):
+        """On command, which is no fault but changes what others rely on."""
+        self.world.record("command", who=d.name, what=what)
+        command = what.replace(" ", "-")
+        answer = ask(d.socket, command=command)
         if answer and "error" not in answer:
-            self.count("session-new", d.name)
+            self.count(command, d.name)
+
+    def new_session(self, d):
+        self.order(d, "session new")
+
+    def next_key(self, d):
+        self.order(d, "key next")
+        self.keys_changed = True
+
+    def retire_key(self, d):
+        self.order(d, "key retire")
+        self.keys_changed = True
+
+    def pin_keys(self):
+        """The operators of the proxies hear of it, sooner or later."""
+        server = self.world.server
+        if self.keys_changed and not server.busy:
+            answer = ask(server.socket, command="key-list")
+            if answer and "error" not in answer:
+                self.world.pin(k["key"] for k in answer["keys"]
+                               if k["role"] in ("current", "next"))
+                self.keys_changed = False

@@ -1,27 +1,32 @@
-/* faulty.c - a disk that fails when told to: preloaded into a daemon, for the
- * files below one folder and for nothing else.
+/* faulty.c - a disk that fails and a clock that jumps when told to: preloaded
+ * into a daemon, the disk for the files below one folder and for nothing else.
  *
- * FAULTY_DIR is that folder; FAULTY_CTL a file of three numbers of 32 bits,
+ * FAULTY_DIR is that folder; FAULTY_CTL a file of five numbers of 32 bits,
  * shared with the test: what is wrong (enum below), how many calls it is still
- * wrong for, and how many it was wrong for. The test sets the first two; both
- * sides only ever see whole numbers.
+ * wrong for, and how many it was wrong for; then by how many seconds the wall
+ * clock is ahead, and the monotonic one. The test sets all but the third; both
+ * sides only ever see whole numbers. A clock that was set is seen at once.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FINE, SHORT, EIO_WRITE, FULL, EIO_SYNC };
 
 struct ctl {
 	_Atomic int wrong, left, hits;
+	_Atomic int wall, mono;
 };
 
 static struct ctl *ctl;
@@ -148,4 +153,64 @@ int fdatasync(int fd)
 		return next(fd);
 	errno = EIO;
 	return -1;
+}
+
+static int ahead(clockid_t id)
+{
+	if (!ctl)
+		return 0;
+	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
+		return atomic_load(&ctl->wall);
+	if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE)
+		return atomic_load(&ctl->mono);
+	return 0;
+}
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static int (*next)(clockid_t, struct timespec *);
+	int e;
+
+	if (!next)
+		*(void **)&next = real("clock_gettime");
+	e = next(id, ts);
+	if (e == 0)
+		ts->tv_sec += ahead(id);
+	return e;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (out)
+		*out = ts.tv_sec;
+	return ts.tv_sec;
+}
+
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+	struct timespec ts;
+
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	tv->tv_sec = ts.tv_sec;
+	tv->tv_usec = ts.tv_nsec / 1000;
+	return 0;
+}
+
+/* The kernel waits by its own clock; all such waits here are monotonic. */
+int pthread_cond_timedwait(pthread_cond_t *restrict cond,
+                           pthread_mutex_t *restrict lock,
+                           const struct timespec *restrict until)
+{
+	static int (*next)(pthread_cond_t *, pthread_mutex_t *,
+	                   const struct timespec *);
+	struct timespec ts = *until;
+
+	if (!next)
+		*(void **)&next = real("pthread_cond_timedwait");
+	ts.tv_sec -= ahead(CLOCK_MONOTONIC);
+	return next(cond, lock, &ts);
 }

@@ -4,13 +4,15 @@ port of its upstream, or the push port, where it knows WebSocket frames.
 	hub = noise.Hub(lambda kind, link: ...)     # a thread of its own
 	link = hub.link("milan-push", ("127.0.0.1", 8081), frames=True, rng)
 	link.noise = 0.2        # of all frames (HTTP: pieces), from now on
-	link.silent = True      # a partition: nothing passes, nobody is told
-	link.refuse = True      # connections are closed as they come
+	quiet = noise.Stop("line-silent", "milan-push")
+	link.hush(quiet)        # nothing passes, nobody at either end is told
+	link.speak(quiet)
+	link.refuse = noise.Stop(...)   # connections are closed as they come
 	link.reset()            # all that are open
 	link.plan = [None, "drop"]      # of the next frames the second
 
-The callback is told of each piece that was damaged in fact, once. Standard
-library only.
+The callback is told of each piece that was damaged in fact, once, and of each
+stop once that has stopped something. Standard library only.
 """
 import asyncio
 import socket
@@ -83,11 +85,25 @@ def flipped(data, first, rng):
         data[at + 1:]
 
 
+class Stop:
+    """Counted as soon as it stops something, and then no more."""
+
+    def __init__(self, kind, who):
+        self.kind, self.who, self.hit = kind, who, False
+
+    def hits(self, told):
+        if not self.hit:
+            self.hit = True
+            told(self.kind, self.who)
+
+
 class Link:
     def __init__(self, hub, name, target, frames, rng):
         self.hub, self.name, self.target = hub, name, target
         self.frames, self.rng = frames, rng
-        self.noise, self.silent, self.refuse = 0.0, False, False
+        self.noise, self.stop, self.refuse = 0.0, None, None
+        self.passes = asyncio.Event()
+        self.passes.set()
         self.plan = []
         self.port = 0
         self.open = set()
@@ -96,6 +112,16 @@ class Link:
         server = await asyncio.start_server(self.accept, address, 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
+
+    def hush(self, stop):
+        self.stop = stop
+        self.hub.loop.call_soon_threadsafe(self.passes.clear)
+
+    def speak(self, stop):
+        """Unless something else stops it by now."""
+        if self.stop is stop:
+            self.stop = None
+            self.hub.loop.call_soon_threadsafe(self.passes.set)
 
     def reset(self):
         """How many connections there were."""
@@ -109,6 +135,7 @@ class Link:
 
     async def accept(self, reader, writer):
         if self.refuse:
+            self.refuse.hits(self.hub.told)
             abort(writer)
             return
         try:
@@ -138,8 +165,9 @@ class Link:
                 return
             for unit, text in frames.feed(data) if frames else [
                     (data, down or self.frames)]:
-                while self.silent:
-                    await asyncio.sleep(0.02)
+                if self.stop:
+                    self.stop.hits(self.hub.told)
+                await self.passes.wait()
                 kind = self.choose(text, WHOLE if frames else BYTES)
                 await self.put(writer, unit, kind, kept)
 
@@ -163,7 +191,7 @@ class Link:
             out = [shorter(unit, self.rng.random())]
         elif kind == "torn":
             out = [unit[:self.rng.randrange(len(unit))]]
-        elif kind == "late":
+        elif kind == "late":    # that is the fault: nothing is waited for
             await asyncio.sleep(self.rng.uniform(*LATE_S))
         elif kind == "flip":
             out = [flipped(unit, 4 if self.frames else 0, self.rng)]

@@ -1,6 +1,7 @@
 """Who watches: a recorder that writes the history, and pollers that ask every
 daemon for everything it serves, several times a second, past all relays.
 """
+import email.utils
 import hashlib
 import http.client
 import json
@@ -47,6 +48,22 @@ def named(body):
         return ["", "unreadable"]
 
 
+def keys_of(body):
+    """{thumbprint: public key} that a directory lists."""
+    try:
+        doc = json.loads(body)["meta"]["redistribution"]
+        return {k["kid"]: k["x"] for k in doc["keys"]["keys"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def proxies_of(body):
+    try:
+        return set(json.loads(body)["meta"]["redistribution"]["proxies"])
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
 def position_of(body):
     try:
         doc = json.loads(body)
@@ -61,6 +78,9 @@ class Poller(threading.Thread):
         self.record, self.who, self.host = record, who, host
         self.pause = pause
         self.position, self.at = None, 0.0  # and when it was asked
+        self.heard = 0.0, 0.0   # when it was asked, and how far ahead its Date
+        self.listed = set()     # proxies, in its directory
+        self.came = self.went = 0
         self.last = {}          # path: what it answered
         self.etags = {}         # path: (ETag, digest, size, net)
         self.ends = threading.Event()
@@ -113,9 +133,17 @@ class Poller(threading.Thread):
             self.con = None
             self.ends.wait(0.05)
 
+    def list(self, names):
+        self.came += len(names - self.listed)
+        self.went += len(self.listed - names)
+        self.listed = names
+
     def take(self, rid, path, r, body, t0):
         t1 = self.record.now()
         h = {k.lower(): v for k, v in r.getheaders()}
+        if h.get("date"):
+            self.heard = t0, email.utils.parsedate_to_datetime(
+                h["date"]).timestamp() - self.record.wall - t1
         out = {"status": r.status, "etag": h.get("etag")}
         if rid == "state" and r.status == 304:  # what it is was told before
             return
@@ -126,6 +154,9 @@ class Poller(threading.Thread):
                 net = None
                 if rid.startswith("cost"):
                     net = named(body)
+                elif rid == ".directory":
+                    out["keys"] = keys_of(body)
+                    self.list(proxies_of(body))
                 self.etags[path] = (h.get("etag"), hashlib.sha256(
                     body).hexdigest(), len(body), net)
             _, out["sha"], out["size"], out["net"] = self.etags[path]

@@ -1,15 +1,18 @@
-"""One server, proxies in two levels below it, and the relays between them.
+"""A server, proxies in three levels below it, and the relays between them.
 
-	server -- relay -- milan -- relay -- rome
-	       -- relay -- turin
+	server -- milan -- rome -- vigo
+	       -- turin --------/
+	       -- bari
+	       -- (milan) -- oslo -- gent
+	       -------------/
 
-and, when the program knows them, bari (mode "pull", below the server) and oslo
-(two upstreams: milan, then the server). Each daemon has its state directory,
-its faulty disk and its clock to itself; as root each proxy has a network
+Each line is a relay. Bari polls; oslo and vigo have two upstreams, and prefer
+milan and rome; turin is listed in the directory, under an address that it may
+announce because it comes from there. Each daemon has its state directory, its
+faulty disk and its clocks to itself; as root each proxy but turin has a network
 namespace, with one line to the relays, which can be cut, and one to the
 pollers.
 """
-import glob
 import ipaddress
 import json
 import os
@@ -23,9 +26,8 @@ from alto import need, wait
 
 import noise
 
-LIFETIME_S = 900        # of signatures; clocks jump over it
+LIFETIME_S = 60         # of signatures; clocks jump over it, keys wait for it
 SMALL = "size=24m,mode=0700"     # of which a journal takes 4 to 8
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
 def ask(path, **command):
@@ -50,7 +52,7 @@ class Disk:
 
     def __init__(self, path):
         self.path = path
-        alto.put(path, struct.pack("iii", 0, 0, 0))
+        alto.put(path, struct.pack("iiiii", 0, 0, 0, 0, 0))
 
     def set(self, what, calls=0):
         with open(self.path, "r+b") as f:
@@ -58,7 +60,13 @@ class Disk:
 
     def hits(self):
         with open(self.path, "rb") as f:
-            return struct.unpack("iii", f.read())[2]
+            return struct.unpack("iii", f.read(12))[2]
+
+    def ahead(self, wall, mono):
+        """Its clocks."""
+        with open(self.path, "r+b") as f:
+            f.seek(12)
+            f.write(struct.pack("ii", wall, mono))
 
 
 class Lines:
@@ -126,37 +134,27 @@ class Victim:
         self.lines_to = lines
         self.disk = Disk(os.path.join(self.dir, "disk"))
         self.small_disk = world.small_disk(self.state)
-        self.clock_file = os.path.join(self.dir, "clock")
-        alto.put(self.clock_file, "+0\n")
         self.world = world
         self.poller = None
         return self
 
-    def environment(self, both=False):
-        libs = [self.world.faulty]
-        env = {"FAULTY_CTL": self.disk.path, "FAULTY_DIR": self.state}
-        fake = sorted(glob.glob(FAKETIME))
-        if fake and not self.world.tsan:
-            libs.append(fake[0])
-            env.update(FAKETIME_TIMESTAMP_FILE=self.clock_file,
-                       FAKETIME_CACHE_DURATION="1", NO_FAKE_STAT="1")
-            if not both:
-                env.update(DONT_FAKE_MONOTONIC="1",
-                           FAKETIME_DONT_FAKE_MONOTONIC="1")
-        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + \
-            ":verify_asan_link_order=0"
-        env["LD_PRELOAD"] = ":".join(filter(None, libs))
+    def environment(self):
+        env = {"FAULTY_CTL": self.disk.path, "FAULTY_DIR": self.state,
+               "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+               ":verify_asan_link_order=0"}
+        if self.world.faulty:
+            env["LD_PRELOAD"] = self.world.faulty
         return env
 
-    def launch(self, both=False, ready=True):
+    def launch(self, ready=True):
         """As start(), with all that can be made to fail."""
         need(not self.alive(), "%s runs already", self.name)
         alto.put(self.conf, "".join("%s = %s;\n" % (k, alto.render(v))
                                     for k, v in self.settings.items()))
         prefix = ["ip", "netns", "exec", self.lines_to.ns] \
             if self.lines_to else []
-        preload = ["env", *("%s=%s" % i for i in self.environment(
-            both).items())]
+        preload = ["env", *("%s=%s" % i
+                            for i in self.environment().items())]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*prefix, *preload, alto.find_bin(self.program), "--config",
@@ -183,8 +181,8 @@ class Victim:
         return self.settings[kind]["listen"].replace(
             "0.0.0.0", self.lines_to.here if self.lines_to else "127.0.0.1")
 
-    def set_clock(self, offset):
-        alto.put(self.clock_file, "%+d\n" % offset)
+    def set_clock(self, offset, both=False):
+        self.disk.ahead(offset, offset if both else 0)
         self.world.record("clock", who=self.name, offset=offset)
 
 
@@ -206,7 +204,7 @@ class World:
         self.hub = noise.Hub(told, "0.0.0.0" if self.namespaces
                              else "127.0.0.1")
         self.server, self.proxies, self.links = None, [], {}
-        self.key, self.mounted = None, []
+        self.pins, self.mounted = [], []
 
     def build_disk(self):
         """A library already built, or built here; without a compiler the
@@ -238,38 +236,36 @@ class World:
             self.mounted.append(path)
         return r.returncode == 0
 
-    def start(self, maps, **settings):
-        settings = dict({"heartbeat": 1, "signing": {"lifetime": LIFETIME_S},
-                         "history": {"count": 12}}, **settings)
-        self.server = alto.at_home(Server(self.top, maps.files(), **settings))
+    def start(self, maps, few=False):
+        self.server = alto.at_home(Server(
+            self.top, maps.files(), heartbeat=1, history={"count": 12},
+            signing={"key": os.path.join(self.top, "signing.pem"),
+                     "lifetime": LIFETIME_S}))
         self.server.hurtable(self)
         self.server.launch()
         status = ask(self.server.socket, command="status")
-        self.key, self.service = status["key"], status["service"]
+        self.pins, self.service = [status["key"]], status["service"]
         milan = self.proxy("milan", [self.server])
-        self.proxy("turin", [self.server])
-        self.proxy("rome", [milan])
-        if self.knows({"mode": "pull"}):
-            self.proxy("bari", [self.server], mode="pull")
-        if self.knows({}, {}):
-            self.proxy("oslo", [milan, self.server])
+        turin = self.proxy("turin", [self.server], listed=True)
+        rome = self.proxy("rome", [milan])
+        self.proxy("bari", [self.server], mode="pull")
+        oslo = self.proxy("oslo", [milan, self.server])
+        if not few:
+            self.proxy("vigo", [rome, turin])
+            self.proxy("gent", [oslo])
         for p in self.proxies:
             p.launch()
 
-    def knows(self, *upstreams):
-        """Does the program take such settings? --check says."""
-        probe = Proxy(self.top, "probe", {"upstream": [dict(
-            {"directory": "http://127.0.0.1:1/directory", "name": "probe"},
-            **u) for u in upstreams]})
-        alto.put(probe.conf, "".join("%s = %s;\n" % (k, alto.render(v))
-                                     for k, v in probe.settings.items()))
-        r = subprocess.run([alto.find_bin("alto-proxy"), "--config",
-                            probe.conf, "--check"], capture_output=True,
-                           check=False)
-        return r.returncode == 0
+    def pin(self, keys):
+        """What an operator does who has heard of them; a restart takes it."""
+        self.pins = list(keys)
+        for p in self.proxies:
+            for up in p.settings["upstream"]:
+                up["key"] = self.pins
 
-    def proxy(self, name, above, mode="push"):
-        lines = Lines(len(self.proxies) + 1, name) if self.namespaces else None
+    def proxy(self, name, above, mode="push", listed=False):
+        lines = Lines(len(self.proxies) + 1, name) \
+            if self.namespaces and not listed else None
         p = alto.at_home(Proxy(self.top, name, {}))
         p.hurtable(self, lines)
         if lines:
@@ -278,6 +274,9 @@ class World:
                     "listen"].replace("127.0.0.1", "0.0.0.0")
             p.set("push", {"anonymous": True, "public-uri":
                            "ws://%s/push" % p.listens("push")})
+        if listed:
+            p.set("public-uri", "http://%s/" % p.listens("http"))
+            p.set("push", {"public-uri": "ws://%s/push" % p.listens("push")})
         p.set("upstream", [self.upstream(p, up, mode, i)
                            for i, up in enumerate(above)])
         self.proxies.append(p)
@@ -285,7 +284,7 @@ class World:
 
     def upstream(self, p, up, mode, i):
         here = p.lines_to.up if p.lines_to else "127.0.0.1"
-        out = {"mode": mode, "name": p.name, "key": [self.key],
+        out = {"mode": mode, "name": p.name, "key": self.pins,
                "retry-max": 1}
         for kind in ("http", "push"):
             host, port = up.listens(kind).rsplit(":", 1)

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""What an operator is told when something goes wrong, and what it costs the
+others: subscribers that say too much, proxies that are not listed, upstreams
+that refuse, data that age.
+
+Usage: run_told.py [WORDS...]	only the stories whose names (main()) hold one
+"""
+import contextlib
+import json
+import os
+import re
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import alto  # noqa: E402
+from liar import Site, checked, frame, selected  # noqa: E402
+
+tests = alto.Tests()
+test = checked(tests)
+
+
+def metric(daemon, name):
+    text = daemon.admin("/metrics")[2].decode()
+    found = re.findall(r"^%s (\S+)$" % re.escape(name), text, re.M)
+    return float(found[0]) if found else 0
+
+
+def said(daemon, *words):
+    """The lines of its log that hold all of them."""
+    return [l for l in daemon.lines() if all(w in l for w in words)]
+
+
+# --- subscribers that say too much -------------------------------------------
+
+LOUD = 40                   # connections
+OWN, OWN_S, POOL = 8 << 10, 4, 2 << 20      # house_open.c, ws.h
+
+
+def long_ack(server):
+    session = json.loads(server.get("/state")[2])["session"]
+    return json.dumps({"ack": {
+        "session": session, "serial": 1, "z": [0] * 200000, "below": [
+            {"name": "n%d" % i, "session": session, "serial": 1,
+             "uri": "http://h%s/" % ("x" * 240)} for i in range(256)]
+    }}).encode()
+
+
+class Loud(threading.Thread):
+    """Says the same long thing again and again, until its end."""
+
+    def __init__(self, server, name, text):
+        super().__init__(daemon=True)
+        self.text = frame(1, text)
+        self.push = alto.Push(server.urls["push"])
+        self.push.until("hello")
+        self.push.send("subscribe", name=name)
+        self.push.until("subscribed")
+        self.ending = False
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while not self.ending:
+                self.push.socket.sendall(self.text)
+
+    def end(self):
+        self.ending = True
+        self.push.close()
+
+
+def loud(top):
+    site = Site(top, "site")
+    server = site.server
+    near = alto.Proxy(top, server, "near").start()
+    alto.in_step(server, near)
+    text = long_ack(server)
+    with test("acknowledgements without end are read slowly, and delay nobody",
+              server, near):
+        all_of = [Loud(server, "loud%d" % i, text) for i in range(LOUD)]
+        since = time.monotonic()
+        before = metric(server, "alto_received_bytes_total")
+        for one in all_of:
+            one.start()
+        alto.wait(lambda: metric(server, "alto_received_paused_total") >= LOUD,
+                  what="they are held back")
+        for _ in range(8):
+            site.change()
+            alto.in_step(server, near)
+        alto.wait(lambda: metric(server, "alto_received_bytes_total") -
+                  before >= 4 * len(text), what="four of them are read")
+        took = metric(server, "alto_received_bytes_total") - before
+        most = (LOUD * OWN + POOL) * (time.monotonic() - since) + \
+            LOUD * (OWN * OWN_S + 4096) + POOL
+        alto.need(took <= most, "%d bytes were read, %d at most", took, most)
+        alto.need(said(server, "subscriber=loud", "is read from slowly"),
+                  "the log does not say who")
+        alto.need(len(said(server, "is read from slowly")) <= LOUD,
+                  "it says so again and again")
+        for one in all_of:
+            one.end()
+    with test("who says no more than it has to is never held back", near):
+        alto.need(not said(server, "subscriber=near", "is read from slowly"),
+                  "it was")
+    near.stop()
+    server.stop()
+
+
+# --- proxies that are not listed ---------------------------------------------
+
+def unlisted(top):
+    site = Site(top, "site", subscribers=[
+        {"name": "sure", "uris": ["http://sure.example.net/"]}])
+    server = site.server
+    near = alto.at_home(alto.Proxy(top, server, "near"))
+    near.set("public-uri", "http://%s/" % near.settings["http"]["listen"])
+    near.start()
+    alto.in_step(server, near)
+    nowhere = "http://127.0.0.1:%d/" % alto.free_port()
+    at_server = server.url + "/nothing/"
+    uris = {"shy": None, "deaf": nowhere, "lost": at_server,
+            "vain": "http://elsewhere.example.net/", "sure": nowhere,
+            "odd": nowhere + "?x"}
+    session = json.loads(server.get("/state")[2])["session"]
+    subscribers = []
+    for name, uri in uris.items():
+        s = alto.Push(server.urls["push"])
+        s.until("hello")
+        s.send("subscribe", name=name, **({"uri": uri} if uri else {}))
+        s.until("snapshot")
+        s.send("ack", session=session, serial=server.status()["serial"],
+               below=[{"name": "deep", "session": session, "serial": 1,
+                       "uri": "http://deep.example.net/"}]
+               if name == "shy" else [])
+        subscribers.append(s)
+    want = {
+        "shy": "it announces no URI", "deaf": "connect", "near": "",
+        "lost": "does not answer state with 200",
+        "vain": "its URI is not at its own address",
+        "sure": "the uris of its subscribers entry do not have its URI",
+        "odd": "has a query", "deep": "no subscribers entry allows its URI"}
+
+    def why():
+        out = {}
+        for s in server.status()["subscribers"]:
+            for each in [s] + s["below"]:
+                out[each["name"]] = each.get("unlisted", "")
+                alto.need(each["listed"] == (out[each["name"]] == ""), "%s",
+                          each)
+        return out
+
+    def as_wanted():
+        got = why()
+        return set(got) == set(want) and all(
+            want[n].lower() in got[n].lower() and bool(want[n]) == bool(got[n])
+            for n in want)
+
+    with test("status says of each subscriber why it is not listed", server):
+        try:
+            alto.wait(as_wanted, 60)
+        except alto.Failed:
+            alto.need(False, "%s", why())
+        _, out, _ = server.call("status")
+        table = out[out.index("not in the list of proxies"):]
+        for name in want:
+            alto.need((name in table) == (name != "near"), "%s", table)
+        alto.need(said(server, "proxy=deaf", "cannot be listed"), "the log")
+    with test("a proxy's status does not speak of a list", near):
+        alto.need("listed" not in json.dumps(near.status()), "it does")
+    near.stop()
+    server.stop()
+
+
+def main():
+    for story in (loud, unlisted):
+        if selected(story.__name__):
+            with alto.folder() as top:
+                story(top)
+    sys.exit(tests.end())
+
+
+if __name__ == "__main__":
+    main()
