@@ -188,6 +188,10 @@ def subscribers(top):
          at("subscribers[0].token-file", "gone")),
         ({"subscribers.0.certificate": "junk.pem"}, "refuses",
          at("subscribers[0].certificate", "junk.pem")),
+        ({"subscribers.0.token-file": "gone",
+          "subscribers.0.certificate": "junk.pem"}, "refuses",
+         at("subscribers[0].token-file", "gone"),
+         at("subscribers[0].certificate", "junk.pem")),
     ])
 
 

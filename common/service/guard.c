@@ -122,27 +122,32 @@ static enum rc add_uris(struct member *m, const struct conf *c, size_t i)
 	return RC_OK;
 }
 
-/* *which: the setting that is to blame. */
+/* What the files of a subscriber prove. d: one for each, TOKENS and CERTIFICATES;
+ * the second is read whatever is wrong with the first. */
+enum { TOKENS, CERTIFICATES, PROOFS };
+static const char *const proof_files[PROOFS] = { "token-file", "certificate" };
+
 static enum rc add_member(struct guard *g, const struct conf *c, size_t i,
-                          const char **which, struct diag *d)
+                          struct diag *d)
 {
 	const char *name = conf_list_str(c, LIST, i, "name");
-	const char *token = conf_list_str(c, LIST, i, "token-file");
-	const char *file = conf_list_str(c, LIST, i, "certificate");
 	struct member *m = &g->members[i];
-	enum rc rc = RC_OK;
+	enum rc first = RC_OK;
 
 	snprintf(m->name, sizeof(m->name), "%s", name ? name : "");
 	g->n = i + 1;
-	*which = "token-file";
-	if (token)
-		rc = add_tokens(g, i, token, d);
-	if (rc == RC_OK) {
-		*which = "certificate";
+	for (int k = 0; k < PROOFS; k++) {
+		const char *file = conf_list_str(c, LIST, i, proof_files[k]);
+		enum rc rc = RC_OK;
+
 		if (file)
-			rc = add_certificates(g, i, file, d);
+			rc = k == TOKENS ? add_tokens(g, i, file, &d[k]) :
+			                   add_certificates(g, i, file, &d[k]);
+		if (rc != RC_OK)
+			diag_set(&d[k], rc, "%s", rc_text(rc));
+		first = first == RC_OK ? rc : first;
 	}
-	return rc == RC_OK ? add_uris(m, c, i) : rc;
+	return first == RC_OK ? add_uris(m, c, i) : first;
 }
 
 static int by_hash(const void *a, const void *b)
@@ -187,10 +192,14 @@ enum rc guard_new(const struct conf *c, bool anonymous, struct guard **out,
 	struct guard *g = guard_alloc(n);
 	const struct proof *a, *b;
 	enum rc rc = g ? RC_OK : RC_ENOMEM;
-	const char *which = "";
 
-	for (size_t i = 0; rc == RC_OK && i < n; i++)
-		rc = add_member(g, c, i, &which, d);
+	for (size_t i = 0; rc == RC_OK && i < n; i++) {
+		struct diag each[PROOFS] = { { .line = 0 } };
+
+		rc = add_member(g, c, i, each);
+		if (rc != RC_OK && d && !d->text[0])
+			*d = each[each[TOKENS].text[0] ? TOKENS : CERTIFICATES];
+	}
 	if (rc == RC_OK && shared(g, &a, &b))
 		rc = diag_set(d, RC_ERULE, "subscribers \"%s\" and \"%s\" share "
 		              "a %s", g->members[a->who].name,
@@ -212,14 +221,17 @@ void guard_check(const struct conf *c, struct buf *errors)
 	const struct proof *a, *b;
 
 	for (size_t i = 0; g && i < n; i++) {
-		struct diag d = { 0 };
-		const char *which = "name";
-		enum rc rc = add_member(g, c, i, &which, &d);
+		struct diag d[PROOFS] = { { .line = 0 } };
 
-		if (rc != RC_OK)
-			conf_blame(c, errors, LIST, (long)i, which, "%s: %s",
-			           conf_list_str(c, LIST, i, which),
-			           d.text[0] ? d.text : rc_text(rc));
+		if (add_member(g, c, i, d) == RC_OK)
+			continue;
+		for (int k = 0; k < PROOFS; k++)
+			if (d[k].text[0])
+				conf_blame(c, errors, LIST, (long)i,
+				           proof_files[k], "%s: %s",
+				           conf_list_str(c, LIST, i,
+				                         proof_files[k]),
+				           d[k].text);
 	}
 	if (g && shared(g, &a, &b))
 		conf_blame(c, errors, LIST, (long)b->who, b->certificate ?
