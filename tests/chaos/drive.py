@@ -43,6 +43,7 @@ FAMILIES = (            # rows of the table: what, the kinds that belong to it
     ("clocks", "clock-.*"), ("map files", "bad-file"),
     ("orders", "session-new|key-.*"),
 )
+GONE_S = 90             # one that is not seen for 60 s is listed no more
 LISTED_S = 45           # a proxy that is well for 10 s is listed
 LIMIT_S = 30            # after the last fault all are at the head again
 STORM_S = 15, 35        # of faults, then it is calm
@@ -235,13 +236,18 @@ class Run:
                 self.ordered = self.calms + 1
                 self.faults.new_session(self.world.server)
 
-    def until_listed(self):
+    def until_listed(self, only=False):
         """Longer calm, so that the directory changes by itself. No promise:
-        there is only something to see."""
+        there is only something to see. only: the names it had before are gone,
+        a minute after the server's last start."""
         server, turin = self.world.server, self.world.proxies[1]
+
+        def listed():
+            name = turin.settings["upstream"][0]["name"]
+            return name in server.poller.listed and (
+                not only or len(server.poller.listed) == 1)
         with contextlib.suppress(alto.Failed):
-            wait(lambda: turin.settings["upstream"][0]["name"] in
-                 server.poller.listed, LISTED_S, "", 0.05)
+            wait(listed, GONE_S if only else LISTED_S, "", 0.05)
 
     def enough(self):
         late = time.monotonic() - self.began > self.args.minutes * 60
@@ -255,6 +261,8 @@ class Run:
                 self.writer.start()
                 self.storm()
                 self.calm()
+            if self.calms >= 4:
+                self.until_listed(only=True)
             self.came = self.world.server.poller.came
             self.went = self.world.server.poller.went
             self.world.end()
