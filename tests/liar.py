@@ -172,6 +172,7 @@ class Liar:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
         self.conns = []
+        self.up = None		# the newest connection to the honest one
         self.asked = 0		# requests and handshakes
         self.tell_truth()
         threading.Thread(target=self.serve, daemon=True).start()
@@ -245,7 +246,7 @@ class Liar:
         if self.upgrade:
             self.upgrade(c)
             return
-        up = alto.Push(self.honest.urls["push"])
+        up = self.up = alto.Push(self.honest.urls["push"])
         threading.Thread(target=self.upwards, args=(c, up),
                          daemon=True).start()
         try:
@@ -255,6 +256,9 @@ class Liar:
                 except socket.timeout:
                     continue
                 if not got:
+                    if up.closed:
+                        c.sendall(frame(8, struct.pack("!H", up.closed),
+                                        mask=False))
                     return
                 for text in self.word(*got):
                     c.sendall(frame(1, text.encode(), mask=False))

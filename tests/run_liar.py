@@ -193,7 +193,7 @@ def cold(top):
         if path == "/state" else answer
     with test(what, site.server):
         p.start()
-        alto.in_step(site.server, p)
+        alto.in_step(site.server, p, timeout=alto.WAIT_S / 2)
         alto.wait(lambda: p.phases()[1] == "current", None, "in use")
     p.stop()
     site.server.stop()

@@ -235,6 +235,31 @@ def two_servers(top):
     w.end()
 
 
+# --- files that never rest ---------------------------------------------------
+
+def restless(top):
+    """A watched file is read when it has settled; one that does not settle is
+    read all the same, and the last of it too."""
+    w = World(top, watch=True)
+    serial, value, slow = w.server.position()[1], 0, 0
+    begun = last = time.monotonic()
+    while True:
+        value += 1
+        w.write(value)
+        now = time.monotonic()
+        slow, last = max(slow, now - last), now
+        if value % 20 == 0:
+            at = w.server.position()[1]
+            if at > serial + 1:
+                break
+            need(now - begun < alto.WAIT_S, "it waits for the file to rest: "
+                 "%d changes, %d read, the longest rest was %.2f s", value,
+                 at - serial, slow)
+        time.sleep(0.02)        # the controller's own pace
+    wait(lambda: served(w.server) == value, None, "the last one is out")
+    w.end()
+
+
 # --- a controller that flaps -------------------------------------------------
 
 def flapping(top):
@@ -484,6 +509,7 @@ def main():
     story("backups at once", backups_at_once)
     story("two servers on copies of one state directory", two_servers)
     story("a controller that flaps", flapping)
+    story("a watched file that never rests is read", restless)
     story("a wall clock that jumps", clock_jumps)
     story("no new session in the future of the clock", session_in_future)
     story("what altoctl refuses", commands)

@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True  # nothing is left in the source tree
@@ -28,6 +29,7 @@ import alto
 import beside
 import noise
 from alto import Skip, need, wait
+from liar import Liar
 from living import World, current, end_well, says, subscriber, troubles
 
 SMALL = 5               # updates that a history keeps here
@@ -423,6 +425,43 @@ def never_reads(top):
     w.end()
 
 
+def comes_back(top):
+    """A proxy that takes nothing is closed, and nobody has to do anything: it
+    comes again after its pause and catches up."""
+    w = World(top, push={"listen": "127.0.0.1:0", "slow": 2}, heartbeat=30,
+              history={"count": 3})
+    big = Big(w.maps, 300)
+    w.server.reload()
+    way = Liar(w.server)
+    p = alto.Proxy(top, way, "slow", upstream={"retry-max": 1}).start()
+    alto.in_step(w.server, p)
+    gate = threading.Event()
+
+    def stuck(name, members):
+        gate.wait()
+        return [json.dumps({name: members})]
+    way.up.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    way.word = stuck
+
+    def closed():
+        big.change(20)
+        w.server.reload()
+        return [l for l in w.server.lines() if "code=4002" in l and
+                "subscriber=slow" in l]
+    wait(closed, None, "it is closed")
+    behind = p.position()
+    need(behind != w.server.position(), "it was not behind")
+    way.tell_truth()
+    gate.set()
+    alto.in_step(w.server, p)
+    big.change(1)
+    w.server.reload()
+    alto.in_step(w.server, p)
+    need(p.counts()["reopened"].get("closed"), "%s", p.counts())
+    need(p.stop() == 0, "it did not end well")
+    w.end()
+
+
 def address(server):
     host, port = re.match(r"wss?://([^/:]+):(\d+)",
                           server.urls["push"]).groups()
@@ -450,6 +489,7 @@ STORIES = [
      swallowed),
     ("a proxy that was stopped goes on by what differs", held_while_stopped),
     ("who never reads is closed with a code and a reason", never_reads),
+    ("one that was closed for not reading comes back by itself", comes_back),
     ("a full disk does not keep a server from starting", full_disk),
     ("sessions differ though the clock stands", sessions_differ),
     ("a service in 1970", lambda top: any_year(top, "1970-01-03 00:00:00")),

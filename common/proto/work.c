@@ -480,10 +480,8 @@ bool work_failed(struct work *w, const char *id, uint64_t number)
 
 void work_forget(struct work *w)
 {
-	for (size_t i = 0; i < w->n; i++) {
-		w->e[i].asked = 0;
-		w->e[i].tries = 0;
-	}
+	for (size_t i = 0; i < w->n; i++)
+		w->e[i].asked = w->e[i].tries = 0;
 }
 
 /* ---- the set --------------------------------------------------------------- */
