@@ -236,7 +236,7 @@ def failover(top, mode):
     w.follow(one, two)
     p = w.proxy("p", one, two, mode=mode)
     w.follow(p)
-    need(p.chosen() == 0, "not the preferred one")
+    wait(lambda: p.chosen() == 0, None, "the preferred one is chosen")
     watch = Watch(p)
     for _ in range(2):
         one.kill9()

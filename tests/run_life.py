@@ -237,8 +237,9 @@ def denied(server):
 
 
 def same_name(top):
-    w = World(top, "milan")
-    older = w.proxies[0]
+    w = World(top)
+    # Its pause is the 10 s that it is asked for.
+    older = w.proxy("milan", upstream={"retry-max": 60})
     newer = alto.at_home(alto.Proxy(os.path.join(top, "more"), w.server, "milan",
                                upstream={"retry-max": 1}))
     newer.start()

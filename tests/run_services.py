@@ -334,7 +334,7 @@ def ids(top):
     listed = list(w.server.settings["maps"])
     w.server.set("maps", listed + [listed[1]] * 2)
     code, said = check(w.server)
-    need(code == 1 and said.count("\n") == 2, "%d: %s", code, said)
+    need(code == 1 and said.count(".conf:") == 2, "%d: %s", code, said)
     says(said, r"maps\[2\].id: \"cost-rc\" stands twice",
          r"maps\[3\].id: \"cost-rc\" stands twice")
     w.server.set("maps", [{**listed[0], "default": False}] * 2 + listed)
@@ -342,7 +342,7 @@ def ids(top):
         {"id": "net", "uri": "http://192.0.2.80/"},
         {"id": "net:filtered", "uri": "http://192.0.2.80/"}])
     code, said = check(w.server)
-    need(code == 1 and said.count("\n") == 4, "%d: %s", code, said)
+    need(code == 1 and said.count(".conf:") == 4, "%d: %s", code, said)
     w.server.set("directories", [])
     # Two that differ in the last character alone, and are cut before it.
     long = ["n" * 63 + c for c in "xy"]
