@@ -261,7 +261,7 @@ class Run:
                 self.writer.start()
                 self.storm()
                 self.calm()
-            if self.calms >= 4:
+            if self.calms >= 3:
                 self.until_listed(only=True)
             self.came = self.world.server.poller.came
             self.went = self.world.server.poller.went
