@@ -414,7 +414,7 @@ def never_reads(top):
         w.server.reload()
         return not [s for s in w.server.status()["subscribers"]
                     if s["name"] == "slow"]
-    wait(closed, None, "it is closed")
+    wait(closed, 4 * alto.WAIT_S, "it is closed")   # buffers fill first
     said = [l for l in w.server.lines() if "slow" in l and "push" in l]
     says("\n".join(said), "4002|does not read")
     need(not [l for l in w.server.lines() if "4002" in l and
