@@ -552,14 +552,16 @@ def to_server(scene):
     server, what = scene.server, "a subscriber that breaks RFC 6455"
     with scene.attack(what) as measure:
         before = scene.near.counts()["reopened"]
-        for name, data in violations(True).items():
-            s = alto.Push(server.urls["push"])
-            try:
+        with contextlib.ExitStack() as at_the_end:
+            sent = []
+            for name, data in violations(True).items():
+                s = alto.Push(server.urls["push"])
+                at_the_end.callback(s.close)
                 s.until("hello")
                 push(s.socket, data)
+                sent.append((s, name))
+            for s, name in sent:        # who breaks rules is let go slowly
                 closed(s.socket, name)
-            finally:
-                s.close()
         measure()
         alto.need(scene.near.counts()["reopened"] == before,
                   "the honest proxy lost its connection")
