@@ -82,7 +82,8 @@ static void failed(struct applier *a, enum source_fault f,
 {
 	uint64_t now = clock_mono_ms();
 
-	log_warn("plain", "upstream=%s %s%s", show_at(a), why, a->now ? ": what is held stays" : "");
+	log_warn("plain", "upstream=%s %s%s", show_at(a), why,
+	         a->now ? ": what is held stays" : "");
 	shown(a)->failures++;
 	(void)sources_failed(a->sources, f, retry_after, now);
 	a->plain->due_ms = sources_due(a->sources);

@@ -4,8 +4,9 @@
  * A request takes one snapshot with its catalog, and everything from them. What
  * fits no path, method, type or coding is refused in this order: 404, 405, 415,
  * 406; then 503 when what is held has expired, then the body is read. Before a GET
- * gets 404 or 503 it may wait for a question upstream (miss.h). HTTP threads; what would keep one of those for long is computed on a thread for
- * that (heavy.h), and a client that has too much of it there already gets a 503.
+ * gets 404 or 503 it may wait for a question upstream (miss.h). HTTP threads; what
+ * would keep one of those for long is computed on a thread for that (heavy.h), and a
+ * client that has too much of it there already gets a 503.
  */
 #ifndef ALTOCAST_SERVICE_ALTO_HTTP_H
 #define ALTOCAST_SERVICE_ALTO_HTTP_H

@@ -44,7 +44,8 @@ static void time_headers(const struct mapreply *m, struct headers *h)
 	snprintf(h->cache, sizeof(h->cache), "max-age=%lld",
 	         (long long)(left > 0 ? left : 0));
 	snprintf(h->status, sizeof(h->status), "%s;age=%lld",
-	         !snapshot_signed(m->s) ? "unsigned" : age < (int64_t)STATE_FRESH_BEATS * m->heartbeat ? "fresh" :
+	         !snapshot_signed(m->s) ? "unsigned" :
+	         age < (int64_t)STATE_FRESH_BEATS * m->heartbeat ? "fresh" :
 	         "stale", (long long)age);
 }
 

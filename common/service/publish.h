@@ -2,8 +2,8 @@
  *
  * The order is what makes a crash harmless: a version that anybody has seen is in
  * the journal. What answers are computed from (catalog.h) is made before, so that
- * no request ever waits for it. The log of updates and the bases there give the newest snapshot
- * back (restore.h). Writer thread.
+ * no request ever waits for it. The log of updates and the bases there give the
+ * newest snapshot back (restore.h). Writer thread.
  */
 #ifndef ALTOCAST_SERVICE_PUBLISH_H
 #define ALTOCAST_SERVICE_PUBLISH_H

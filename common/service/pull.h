@@ -57,8 +57,8 @@ MUST_CHECK enum rc pull_new(const struct pull_options *opt, struct pull **out);
 void pull_free(struct pull *p);
 
 /* Any thread. The texts are copied. One that is queued already is not queued again:
- * it has that ticket, and takes this number and these bounds. RC_ELIMIT: the queue is full. ticket (may
- * be NULL) names the request in its result. */
+ * it has that ticket, and takes this number and these bounds. RC_ELIMIT: the queue is
+ * full. ticket (may be NULL) names the request in its result. */
 MUST_CHECK enum rc pull_get(struct pull *p, const struct pull_request *rq,
                             uint64_t *ticket);
 /* Gives up what is queued and under way: each ends with RC_EAGAIN, those that were

@@ -2,8 +2,9 @@
  *
  * A secret file is regular and its owner's alone: group and others may neither
  * read nor write it, and the owner is root, who runs this, or the account that it
- * is going to run as (RC_ERULE, with what helps: file_read_private()). Texts never show what the file holds, and what was read is wiped
- * from memory before it is freed. Any thread.
+ * is going to run as (RC_ERULE, with what helps: file_read_private()). Texts never
+ * show what the file holds, and what was read is wiped from memory before it is
+ * freed. Any thread.
  */
 #ifndef ALTOCAST_SYS_KEYFILE_H
 #define ALTOCAST_SYS_KEYFILE_H

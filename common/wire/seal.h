@@ -33,8 +33,8 @@ MUST_CHECK enum rc seal_doc(struct digest *d, const char *media_type,
 MUST_CHECK enum rc seal_announce(struct digest *d, struct resource *r,
                                  const char *id);
 /* Names it by a leaf from the wire, with no pass over the body: size, tag and
- * media type must agree (the tag of a document covers its media type), the flat digest is believed (a signature covers it).
- * RC_EDIGEST: they do not. RC_ESYNTAX. */
+ * media type must agree (the tag of a document covers its media type), the flat
+ * digest is believed (a signature covers it). RC_EDIGEST: they do not. RC_ESYNTAX. */
 MUST_CHECK enum rc seal_believe(struct digest *d, struct resource *r,
                                 const char *leaf);
 
