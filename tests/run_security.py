@@ -205,7 +205,8 @@ def astray(top):
         alto.in_step(w.server, p)
         need(p.counts()["phase"] == "fallback" and p.counts()["failures"],
              "%s", p.counts())
-        need(any("discover: " + what in l for l in p.lines()), "not logged")
+        need(any("discover upstream=" in l and what in l
+                 for l in p.lines()), "not logged")
         need(not trap.came(), "%s was followed", what)
         need(p.stop() == 0, "it ended badly")
         w.server.stop()

@@ -5,6 +5,7 @@ port of its upstream, or the push port, where it knows WebSocket frames.
 	link = hub.link("milan-push", ("127.0.0.1", 8081), frames=True, rng)
 	link.begin(0.2, rng)    # of all frames (HTTP: pieces), from now on
 	link.noise = 0          # none
+	link.plan = [None, "drop"]      # of the next frames the second
 	quiet = noise.Stop("line-silent", "milan-push")
 	link.hush(quiet)        # nothing passes, nobody at either end is told
 	link.speak(quiet)
@@ -112,7 +113,7 @@ class Link:
     def __init__(self, hub, name, target, frames, rng):
         self.hub, self.name, self.target = hub, name, target
         self.frames, self.rng = frames, rng
-        self.noise, self.kinds = 0.0, ()
+        self.noise, self.kinds, self.plan = 0.0, (), []
         self.stop, self.refuse = None, None
         self.passes = asyncio.Event()
         self.passes.set()
@@ -195,6 +196,8 @@ class Link:
                 await self.put(writer, unit, kind, kept)
 
     def choose(self, text):
+        if text and self.plan:
+            return self.plan.pop(0)
         if not text or self.rng.random() >= self.noise:
             return None
         return self.rng.choice(self.kinds)
