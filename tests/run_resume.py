@@ -417,7 +417,7 @@ def never_reads(top):
     wait(closed, 4 * alto.WAIT_S, "it is closed")   # buffers fill first
     said = [l for l in w.server.lines() if "slow" in l and "push" in l]
     says("\n".join(said), "4002|does not read")
-    need(not [l for l in w.server.lines() if "4002" in l and
+    need(not [l for l in w.server.lines() if "code=4002" in l and
               "subscriber=slow" not in l], "somebody else was called slow")
     half.close()
     push.close()
