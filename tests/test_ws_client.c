@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "tests/ws_world.h"
 
@@ -114,6 +115,35 @@ static void a_failed_connection_is_told_once(void)
 	CU_ASSERT_EQUAL(k.at.closed, 1);
 }
 
+static void count_handle(uv_handle_t *h, void *n)
+{
+	(void)h;
+	++*(size_t *)n;
+}
+
+/* Nobody can be connected to at that address, and the system says so at once. */
+static void a_connect_that_fails_at_once_leaves_nothing(void)
+{
+	size_t before = 0, after = 0;
+	struct caller k;
+
+	memset(&k, 0, sizeof(k));
+	world_serve(&k.w);
+	k.w.test = &k;
+	for (int i = 0; i < 4; i++) {
+		if (i == 1)
+			uv_walk(loop_uv(k.w.l), count_handle, &before);
+		k.at.closed = 0;
+		call(&k, "ws://255.255.255.255:9/push", "alto-push.v1", RC_OK);
+		run_until(&k.w, caller_closed);
+		CU_ASSERT_EQUAL(k.at.code, WS_LOST);
+		CU_ASSERT(k.at.reason[0] != '\0');
+	}
+	uv_walk(loop_uv(k.w.l), count_handle, &after);
+	CU_ASSERT_EQUAL(before, after);
+	loop_free(k.w.l);		/* ends */
+}
+
 static void a_server_that_never_answers_times_out(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
@@ -153,6 +183,8 @@ int main(void)
 		  the_server_closes_our_client_with_a_reason },
 		{ "a failed connection is told once",
 		  a_failed_connection_is_told_once },
+		{ "a connect that fails at once leaves nothing",
+		  a_connect_that_fails_at_once_leaves_nothing },
 		{ "a server that never answers times out",
 		  a_server_that_never_answers_times_out },
 		CU_TEST_INFO_NULL

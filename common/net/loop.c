@@ -106,6 +106,25 @@ static void count_foreign(uv_handle_t *h, void *arg)
 		(void)uv_fileno(h, &f->fd);
 }
 
+struct gone {
+	const struct lws *wsi;
+};
+
+static void close_forgotten(uv_handle_t *h, void *arg)
+{
+	const struct gone *g = arg;
+
+	if (h->type == UV_POLL && h->data == g->wsi && !uv_is_closing(h))
+		uv_close(h, free_handle);	/* its memory is malloc's */
+}
+
+void loop_lws_gone(struct loop *l, const struct lws *wsi)
+{
+	struct gone g = { wsi };
+
+	uv_walk(&l->uv, close_forgotten, &g);
+}
+
 static struct foreign foreign_handles(struct loop *l)
 {
 	struct foreign f = { l, 0, -1 };
@@ -129,8 +148,7 @@ static enum rc make_lws(struct loop *l)
 	info.foreign_loops = loops;
 	info.pcontext = &l->lws;
 	info.pt_serv_buf_size = LWS_READ_BYTES;
-	/* Its own end of a connect leaves a handle behind that nobody can close;
-	 * each connection has a limit of ours, which ends it whole. */
+	/* Each connection has a limit of ours. */
 	info.timeout_secs = LWS_TIMEOUT_S;
 	info.options = LWS_SERVER_OPTION_LIBUV |
 		LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
@@ -258,9 +276,16 @@ static void close_handle(uv_handle_t *h, void *arg)
 		uv_close(h, h == (uv_handle_t *)&l->bell ? NULL : free_handle);
 }
 
+static void close_foreign(uv_handle_t *h, void *arg)
+{
+	if (h->data != arg && !uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
 /* On a loop that is not its own libwebsockets closes in two halves: the first
  * call starts closing its handles, the loop must turn until the last one is
- * gone, the second call frees.
+ * gone, the second call frees. What still stands when nothing moves any more was
+ * forgotten, and must not keep a daemon from ending.
  *
  * 4.1.6 closes the descriptor of its wake-up pipe in the first half and again
  * in the second; by then the number may belong to another thread's file. So the
@@ -278,7 +303,8 @@ static void free_lws(struct loop *l)
 	if (spare >= 0 && spare != l->pipe_fd)
 		close(spare);
 	while (foreign_handles(l).count > 0)
-		uv_run(&l->uv, UV_RUN_ONCE);
+		if (uv_run(&l->uv, UV_RUN_ONCE) == 0)
+			uv_walk(&l->uv, close_foreign, l);
 	if (l->lws != NULL)
 		lws_context_destroy(l->lws);
 }

@@ -73,6 +73,10 @@ struct uv_loop_s;
 struct lws_context;
 struct uv_loop_s *loop_uv(struct loop *l);
 struct lws_context *loop_lws(struct loop *l);
+/* libwebsockets frees wsi: closes the handle that it has forgotten of it, if it has.
+ * 4.1.6 does so whenever connect() fails at once or a moment after. */
+struct lws;
+void loop_lws_gone(struct loop *l, const struct lws *wsi);
 
 /* Calls cb in loop_free() before anything is closed; the last added comes
  * first. cb may start closing handles of its own on loop_uv(). */

@@ -79,6 +79,14 @@ static int on_client(struct lws *wsi, struct ws_conn *c,
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		ws_conn_end(c);
 		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		/* Where connect() fails at once this may be the only word. */
+		c->wsi = wsi;
+		if (c->cl->dialing)
+			on_connect_failed(c, NULL, 0);
+		else
+			ws_conn_end(c);
+		return 0;
 	default:
 		return 0;
 	}
@@ -178,7 +186,9 @@ static void connect_one(struct ws_conn *c, const struct addrinfo *ai)
 	i.opaque_user_data = c;
 	i.retry_and_idle_policy = &ws_no_lws_timers;
 	i.alpn = "http/1.1";
+	cl->dialing = true;
 	c->wsi = lws_client_connect_via_info(&i);
+	cl->dialing = false;
 }
 
 /* The next address, or the end. Where libwebsockets fails at once it may have

@@ -347,6 +347,7 @@ void ws_conn_sweep(struct ws_conn *c)
 static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user,
                   void *in, size_t len)
 {
+	const struct ws_vhost *v;
 	struct ws_conn *c;
 
 	/* Called with a wsi on the stack that is no connection. */
@@ -361,15 +362,14 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	default:
 		break;
 	}
+	v = lws_vhost_user(lws_get_vhost(wsi));
+	if (why == LWS_CALLBACK_WSI_DESTROY && v->l != NULL)
+		loop_lws_gone(v->l, wsi);
 	c = lws_get_opaque_user_data(wsi);
 	if (c == NULL)
 		return 0;
 	if (why == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE)
 		return on_peer_close(c, in, len);
-	if (why == LWS_CALLBACK_WSI_DESTROY) {
-		ws_conn_end(c);
-		return 0;
-	}
 	return c->event(wsi, c, why, in, len);
 }
 
@@ -408,10 +408,10 @@ enum rc ws_vhost_new(struct ws_side *s, const char *name,
 		return RC_ENOMEM;
 	memcpy(v->name, name, len + 1);
 	v->tls = kind == WS_CLIENT_TLS || kind == WS_SERVER_TLS;
+	v->l = kind == WS_CLIENT || kind == WS_CLIENT_TLS ? s->l : NULL;
 	v->protocols[0] = (struct lws_protocols){
 		.name = v->name, .callback = on_lws,
-		.rx_buffer_size = kind == WS_CLIENT || kind == WS_CLIENT_TLS
-			? CLIENT_RX : SERVER_RX,
+		.rx_buffer_size = v->l != NULL ? CLIENT_RX : SERVER_RX,
 		.tx_packet_size = WS_STRIDE
 	};
 	memset(&info, 0, sizeof(info));

@@ -33,6 +33,7 @@ struct ws_client {
 	struct ws_resolve *resolve;
 	struct addrinfo *addrs, *next_addr;
 	struct ws_queued *head, **tail;
+	bool dialing;			/* libwebsockets is at its connect() */
 	size_t queued;
 	char *authorization;		/* NULL: none */
 	struct tls_judge *judge;	/* NULL: plain */
@@ -101,6 +102,7 @@ struct ws_vhost {
 					 * tls */
 	struct lws_vhost *vh;
 	bool tls;
+	struct loop *l;			/* clients; a listener's: NULL */
 	struct ssl_ctx_st *ssl_ctx;	/* server with TLS: libwebsockets' own */
 	struct lws_protocols protocols[2];
 	char name[];

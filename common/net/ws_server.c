@@ -117,6 +117,7 @@ static int on_server(struct lws *wsi, struct ws_conn *c,
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return ws_conn_writable(c);
 	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_WSI_DESTROY:
 		ws_conn_end(c);
 		return 0;
 	default:
