@@ -143,7 +143,7 @@ struct http *start(const char *addr, unsigned threads)
 int dial_from(unsigned host, uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
-	struct timeval tv = { 10, 0 };
+	struct timeval tv = { 60, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0)

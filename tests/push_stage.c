@@ -10,7 +10,7 @@
 #include "common/sys/log.h"
 #include "tests/suite.h"
 
-#define GIVE_UP_MS 20000
+#define GIVE_UP_MS 60000
 #define PADDED 12000
 
 char dir[] = "/tmp/test_push.XXXXXX";

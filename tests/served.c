@@ -30,7 +30,7 @@ void served_start(struct served *w, const struct alto_http_config *more)
 		cfg = *more;
 	cfg.http = (struct http_config){
 		.addr = "127.0.0.1:0", .threads = 2, .max_conns = 64,
-		.timeout_s = 20, .max_body = SERVED_BODY_MAX
+		.timeout_s = 60, .max_body = SERVED_BODY_MAX
 	};
 	cfg.heartbeat = SERVED_HEARTBEAT;
 	CU_ASSERT_EQUAL_FATAL(slot_new(&w->slot), RC_OK);
@@ -60,7 +60,7 @@ int served_dial(const struct served *w)
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons(alto_http_port(w->a)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval limit = { 30, 0 };
+	struct timeval limit = { 60, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	CU_ASSERT_FATAL(fd >= 0);

@@ -108,7 +108,7 @@ static void request(const struct daemon *d, const char *method,
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons(admin_http_port(d->admin)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval limit = { 30, 0 };
+	struct timeval limit = { 60, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	size_t len = 0;
 	ssize_t n = 1;

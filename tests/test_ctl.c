@@ -105,7 +105,7 @@ static void stop(struct daemon *d)
 static int dial(void)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	struct timeval limit = { 20, 0 };
+	struct timeval limit = { 60, 0 };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	CU_ASSERT_FATAL(fd >= 0);

@@ -105,7 +105,7 @@ static int dial(const struct http *h)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons(http_port(h)) };
-	struct timeval tv = { 10, 0 };
+	struct timeval tv = { 60, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -10,7 +10,7 @@
 
 #include "tests/suite.h"
 
-#define GIVE_UP_MS 10000
+#define GIVE_UP_MS 60000
 
 static char dir[64];
 

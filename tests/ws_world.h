@@ -13,7 +13,7 @@
 #include "tests/suite.h"
 
 #define MANY 500
-#define GIVE_UP_MS 8000
+#define GIVE_UP_MS 60000
 
 struct world {
 	struct loop *l;
