@@ -205,7 +205,7 @@ def astray(top):
     at = w.server.settings["push"]
     for what, why in (
             ("wss://localhost:%d/push" % trap.port, "another host"),
-            ("ws://127.0.0.1:%d/push" % trap.port, "not TLS")):
+            ("ws://127.0.0.1:%d/push" % trap.port, "set push.tls there")):
         w.server.settings["push"] = dict(at, **{"public-uri": what})
         if what.startswith("ws:"):
             del w.server.settings["push"]["tls"]
