@@ -159,8 +159,12 @@ const char *contacts_push_refused(const struct contact *who, const char *uri)
 	if (strlen(uri) > IRD_URI_MAX || !(tls ||
 	    strncmp(uri, "ws://", 5) == 0))
 		return "no push URI";
+	if (uri_on_loopback(uri) && !uri_on_loopback(who->directory))
+		return "loopback, of that host alone: whoever runs it has to "
+		       "set push.listen, push.public-uri and push.tls there";
 	if (!tls && strncmp(who->directory, "http://", 7) != 0)
-		return "not TLS, which the directory is";
+		return "not TLS, which the directory is: whoever runs it has "
+		       "to set push.tls there, and push.public-uri to wss://";
 	if (!httpc_same_host(uri, who->directory))
 		return "another host than the directory's; if it is right, "
 		       "write upstream.push";

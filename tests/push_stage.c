@@ -53,10 +53,12 @@ struct guard *guard_of(const char *milan)
 	struct diag d = { .line = 0 };
 	char *p = NULL;
 
-	put("milan", milan);
+	put("milan", milan ? milan : "");
 	put("rome", ROME "\n");
-	put("test.conf", "state = \"s\"; subscribers = (\n"
+	put("test.conf", milan ? "state = \"s\"; subscribers = (\n"
 	    "{ name = \"milan\"; token-file = \"milan\"; },\n"
+	    "{ name = \"rome\"; token-file = \"rome\"; });\n" :
+	    "state = \"s\"; subscribers = (\n"
 	    "{ name = \"rome\"; token-file = \"rome\"; });\n");
 	CU_ASSERT_EQUAL_FATAL(file_path_join(dir, "test.conf", &p), RC_OK);
 	CU_ASSERT_EQUAL_FATAL(conf_load(&table, p, &c, &errors), RC_OK);

@@ -36,7 +36,7 @@ extern size_t n;			/* clients */
 extern unsigned ordered;		/* orders to pull that were made */
 
 /* milan with these tokens, rome with one; others need none. */
-struct guard *guard_of(const char *milan);
+struct guard *guard_of(const char *milan);	/* NULL: not listed */
 void send_buf(struct client *c, struct buf *b);
 /* One more subscriber; token may be NULL. */
 struct client *join(const char *name, const char *token);

@@ -209,6 +209,8 @@ def push(top):
          at("push.public-uri", "served at /push alone")),
         ({"push.public-uri": "https://alto.example/push"}, "refuses",
          at("push.public-uri", "not a ws:// or wss:// URI")),
+        ({"push.listen": "127.0.0.1:8081", "push.public-uri": None}, "warns",
+         at("push.listen", "nobody elsewhere can subscribe")),
         ({"admin.listen": "0.0.0.0:8082"}, "warns",
          at("admin.listen", "not on loopback")),
         ({"admin.listen": "192.0.2.1:8082"}, "warns",

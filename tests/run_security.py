@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -23,7 +24,8 @@ from secure import (TOKENS, Authority, Keeper, Push, World, main, metric,
                     print_of, reach, refuses, secret, shown, status_of, story,
                     tls, troubles)
 
-DENIED = 4005           # docs/protocol.md: may not subscribe (any more)
+TAKEN = 4004            # docs/protocol.md: come again with the other proof
+DENIED = 4005           # may not subscribe (any more)
 
 
 @story("all listeners speak TLS, and a proxy is in step over it")
@@ -49,6 +51,14 @@ def all_of_it(top):
              - time.time() - 30 * 86400) < 3600, "no expiry in the metrics")
     below = w.proxy("rome", p)
     alto.in_step(s, p, below)
+    # As anybody may: by the authority of this world, and by no other.
+    for ca, good in ((["--ca", w.ca.cert], True), ([], False)):
+        run = subprocess.run([sys.executable, alto.VERIFY, *ca,
+                              p.url + "/maps/net"], capture_output=True,
+                             text=True)
+        need((run.returncode == 0) == good and
+             (good or "CERTIFICATE_VERIFY_FAILED" in run.stdout), "%s: %s",
+             ca, run.stdout + run.stderr)
     w.end()
 
 
@@ -155,7 +165,11 @@ def tokens(top):
     w.server.reload()
     while old.recv():
         pass
-    need(old.closed == DENIED, "the old token's bearer: %s", old.closed)
+    need(old.closed == TAKEN, "the old token's bearer: %s", old.closed)
+    need(not any("may not be" in l for l in w.server.lines()), "accused")
+    old.close()
+    wait(lambda: metric(w.server, 'alto_disconnects_total{reason="its token or '
+                        'certificate was taken out"}'), None, "it is counted")
     need(status_of(w.push, w.trust, token=TOKENS[0]) == 401,
          "a token is taken after it has gone")
     new = Push(w.push, w.trust, TOKENS[1])
@@ -191,7 +205,7 @@ def astray(top):
     at = w.server.settings["push"]
     for what, why in (
             ("wss://localhost:%d/push" % trap.port, "another host"),
-            ("ws://127.0.0.1:%d/push" % trap.port, "not TLS")):
+            ("ws://127.0.0.1:%d/push" % trap.port, "set push.tls there")):
         w.server.settings["push"] = dict(at, **{"public-uri": what})
         if what.startswith("ws:"):
             del w.server.settings["push"]["tls"]
@@ -234,10 +248,15 @@ def proxy_token(top):
     w.server.reload()
     secret(mine, TOKENS[1])
     p.ctl("reload")
+    before = p.counts()
     secret(file, TOKENS[1])
     w.server.reload()
+    wait(lambda: p.counts()["reopened"] != before["reopened"] and
+         p.counts()["phase"] == "current", None, "it comes again")
     w.change()
     alto.in_step(w.server, p)
+    now = p.counts()
+    need(now["fetches"] == before["fetches"], "something was fetched: %s", now)
     w.end()
 
 

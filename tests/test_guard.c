@@ -133,6 +133,9 @@ static void each_token_of_a_file_proves_the_name(void)
 	CU_ASSERT(!guard_may_be(g, &b, "oslo"));
 	CU_ASSERT(!guard_may_be(g, &b, "anything"));
 	CU_ASSERT_EQUAL(proven_of(g), 2);
+	CU_ASSERT(guard_proves(g, "milan"));
+	CU_ASSERT(!guard_proves(g, "oslo"));
+	CU_ASSERT(!guard_proves(g, "paris"));
 	guard_unref(g);
 }
 

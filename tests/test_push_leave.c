@@ -29,7 +29,7 @@ static bool first_is_gone(void)
 	return client[0].ws == NULL && push_connections(push) == n - 1;
 }
 
-static void who_loses_his_token_is_sent_away_and_others_stay(void)
+static void who_loses_one_token_of_several_is_asked_to_come_again(void)
 {
 	struct guard *g;
 
@@ -48,11 +48,30 @@ static void who_loses_his_token_is_sent_away_and_others_stay(void)
 	CU_ASSERT_EQUAL(push_renew(push, g, NULL), RC_OK);
 	guard_unref(g);
 	run(first_is_gone);
-	CU_ASSERT_EQUAL(client[0].code, CLOSE_DENIED);
-	CU_ASSERT_STRING_EQUAL(client[0].bye, close_text(CLOSE_DENIED));
-	CU_ASSERT_EQUAL(closes(close_text(CLOSE_DENIED)), 1);
+	CU_ASSERT_EQUAL(client[0].code, CLOSE_TAKEN);
+	CU_ASSERT_STRING_EQUAL(client[0].bye, close_text(CLOSE_TAKEN));
+	CU_ASSERT_EQUAL(closes(close_text(CLOSE_TAKEN)), 1);
+	CU_ASSERT_EQUAL(closes(close_text(CLOSE_DENIED)), 0);
 	CU_ASSERT_PTR_NOT_NULL(client[1].ws);
 	CU_ASSERT_PTR_NOT_NULL(client[2].ws);
+	end();
+}
+
+static void who_may_not_come_again_is_not_asked_to(void)
+{
+	struct guard *g = NULL;
+
+	start();
+	(void)join("milan", OLD);
+	(void)join("rome", ROME);
+	run(all_current);
+	g = guard_of(NULL);
+	CU_ASSERT_EQUAL(push_renew(push, g, NULL), RC_OK);
+	guard_unref(g);
+	run(first_is_gone);
+	CU_ASSERT_EQUAL(client[0].code, CLOSE_DENIED);
+	CU_ASSERT_EQUAL(closes(close_text(CLOSE_TAKEN)), 0);
+	CU_ASSERT_PTR_NOT_NULL(client[1].ws);
 	end();
 }
 
@@ -206,7 +225,8 @@ static void one_that_takes_nothing_is_closed_and_others_are_not(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		T(who_loses_his_token_is_sent_away_and_others_stay),
+		T(who_loses_one_token_of_several_is_asked_to_come_again),
+		T(who_may_not_come_again_is_not_asked_to),
 		T(nobody_takes_a_name_that_is_anothers),
 		T(one_too_many_is_turned_away),
 		T(a_breach_is_explained_and_counted),

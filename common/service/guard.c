@@ -354,6 +354,13 @@ bool guard_may_be(const struct guard *g, const struct guard_badge *badge,
 	return g->anonymous && !(m && m->proves);
 }
 
+bool guard_proves(const struct guard *g, const char *name)
+{
+	const struct member *m = find(g, name);
+
+	return m && m->proves;
+}
+
 bool guard_may_announce(const struct guard *g, const char *name,
                         const char *uri, bool *known)
 {

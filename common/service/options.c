@@ -454,6 +454,26 @@ static void warn_push_uri(const struct conf *c, struct buf *lines)
 		           "something in front must lead there", uri);
 }
 
+/* What is announced then is ws://127.0.0.1 of whoever reads it. One that expects
+ * nobody needs no word. */
+static void warn_push_hidden(const struct conf *c, struct buf *lines)
+{
+	struct conf_listen http, push;
+
+	if (conf_get_listen(c, "http.listen", &http) != RC_OK ||
+	    conf_get_listen(c, "push.listen", &push) != RC_OK ||
+	    http.loopback || !push.loopback ||
+	    !conf_get_str(c, "http.tls.certificate") ||
+	    conf_get_str(c, "push.public-uri"))
+		return;
+	if (conf_list_count(c, "subscribers") > 0 ||
+	    conf_get_bool(c, "push.anonymous") || options_proofs(c))
+		conf_blame(c, lines, "", -1, "push.listen", "on loopback, so "
+		           "nobody elsewhere can subscribe: set it to an "
+		           "address that they reach, with push.public-uri and "
+		           "push.tls");
+}
+
 void options_warn_tls(const struct conf *c, const char *list, long i,
                       const char *group, struct buf *lines)
 {
@@ -486,6 +506,7 @@ void options_warnings(const struct conf *c, struct buf *lines)
 		           "and it asks nobody who he is: let a firewall keep "
 		           "others out");
 	warn_push_uri(c, lines);
+	warn_push_hidden(c, lines);
 	options_warn_tls(c, "", -1, "http.tls", lines);
 	options_warn_tls(c, "", -1, "push.tls", lines);
 }

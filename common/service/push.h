@@ -52,7 +52,8 @@ uint16_t push_port(const struct push *p);
 /* From now on nobody may subscribe: 503, for this reason (a static text). */
 void push_refuse(struct push *p, const char *why);
 /* Certificates, tokens, subscribers were read again; NULL: as before. Those who
- * could not subscribe like that any more are told 4005, the others stay. On failure
+ * could not subscribe like that any more are told 4004, if their name has a token or
+ * certificate still, else 4005; the others stay. On failure
  * (of ws_set_identity()) nothing has changed. */
 MUST_CHECK enum rc push_renew(struct push *p, struct guard *g,
                               struct tls_identity *tls);

@@ -302,8 +302,19 @@ static void on_writable(struct ws_conn *c)
 		push_feed(s);
 }
 
+/* It was who it says, and its name has a proof still: an operator puts one in the
+ * place of another. It comes again with that; who stole the one that went cannot. */
+static void ask_again(struct subscriber *s)
+{
+	log_info("push", "subscriber=%s peer=%s: %s, it has to come again with "
+	         "what it has now", pub_name(s->pub), ws_peer(s->ws),
+	         close_text(CLOSE_TAKEN));
+	pub_close(s->pub, CLOSE_TAKEN, 0);
+}
+
 void push_judge(struct subscriber *s)
 {
+	const struct guard_badge before = s->badge;
 	const struct ws_request rq = {
 		.peer = ws_peer(s->ws), .authorization = s->authorization,
 		.tls = s->tls
@@ -313,7 +324,10 @@ void push_judge(struct subscriber *s)
 	if (guard_admit(s->push->cfg.guard, &rq, &s->badge, &why) == 0 &&
 	    (!pub_name(s->pub)[0] || may_be(s)))
 		return;
-	deny(s);
+	if (before.proven && guard_proves(s->push->cfg.guard, before.name))
+		ask_again(s);
+	else
+		deny(s);
 	push_feed(s);
 }
 

@@ -73,7 +73,8 @@ void push_forget(struct subscriber *s);	/* frees it */
 void push_note(struct subscriber *s);
 /* Whoever held what we never signed has not come again, or holds something else. */
 void push_foreign_over(struct push *p);
-/* After a renewal: may it still be who it is? Ends it if not. */
+/* After a renewal: may it still be who it is? Ends it if not: what it has shown was
+ * taken out and its name has other proof (4004), or it may not at all (4005). */
 void push_judge(struct subscriber *s);
 
 /* push_send.c */

@@ -40,6 +40,7 @@ enum frame_mode { MODE_CURRENT, MODE_DELTA, MODE_SNAPSHOT, MODE_BEHIND };
 	X(PROTOCOL, 4001, "protocol violation") \
 	X(SLOW,     4002, "does not read") \
 	X(REPLACED, 4003, "another connection has this name") \
+	X(TAKEN,    4004, "its token or certificate was taken out") \
 	X(DENIED,   4005, "not allowed") \
 	X(SILENT,   4006, "nothing heard") \
 	X(SERVICE,  4007, "another service") \

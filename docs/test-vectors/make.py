@@ -914,6 +914,7 @@ def bye_reason(code):
 CLOSES = [(4000, "going away"), (4001, "protocol violation"),
           (4002, "does not read"),
           (4003, "another connection has this name"),
+          (4004, "its token or certificate was taken out"),
           (4005, "not allowed"), (4006, "nothing heard"),
           (4007, "another service"), (4008, "loop"),
           (4010, "subscriber starts again")]

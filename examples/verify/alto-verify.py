@@ -3,12 +3,13 @@
 signed. Python 3 (standard library) and the `openssl` program; nothing of
 altocast is used.
 
-  alto-verify.py [--key THUMBPRINT] [--quiet] URL...
+  alto-verify.py [--key THUMBPRINT] [--ca FILE] [--quiet] URL...
 
 URL is a full network map, a full cost map or /directory. With --key only that
 key counts (print it at the server with `altoctl status`); without it any key
 that the host's own /directory lists does, which proves less: that directory
-came over the same wire.
+came over the same wire. --ca names the authorities (PEM) that an https:// host's
+certificate must lead to, in place of the system's.
 
 Exit 0: all are good; 1: one is not; 2: usage.
 """
@@ -18,6 +19,7 @@ import hashlib
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -55,8 +57,8 @@ class NotValid(Exception):
     pass
 
 
-def get(url):
-    with urllib.request.urlopen(url, timeout=30) as answer:
+def get(url, tls):
+    with urllib.request.urlopen(url, timeout=30, context=tls) as answer:
         return answer.headers, answer.read(BODY_MAX)
 
 
@@ -169,9 +171,9 @@ def check_signature(headers, state, keys, now):
     return given
 
 
-def verify(url, pinned):
-    headers, body = get(url)
-    _, directory = get(urllib.parse.urljoin(url, "/directory"))
+def verify(url, pinned, tls):
+    headers, body = get(url, tls)
+    _, directory = get(urllib.parse.urljoin(url, "/directory"), tls)
     keys = keys_of(directory)
     if pinned:
         keys = {pinned: keys[pinned]} if pinned in keys else {}
@@ -188,6 +190,8 @@ def main():
     ap = argparse.ArgumentParser(
         description="check what an ALTO server or proxy gives")
     ap.add_argument("--key", metavar="THUMBPRINT", help="trust this key alone")
+    ap.add_argument("--ca", metavar="FILE",
+                    help="authorities, PEM, in place of the system's")
     ap.add_argument("--quiet", action="store_true", help="say failures only")
     ap.add_argument("url", nargs="+", metavar="URL")
     # A thumbprint may begin with "-", which argparse takes for an option.
@@ -196,11 +200,15 @@ def main():
         at = argv.index("--key")
         argv[at:at + 2] = ["--key=" + argv[at + 1]]
     args = ap.parse_args(argv)
+    try:
+        tls = ssl.create_default_context(cafile=args.ca)
+    except OSError as e:
+        ap.error("%s: %s" % (args.ca, e))
 
     bad = 0
     for url in args.url:
         try:
-            said = verify(url, args.key)
+            said = verify(url, args.key, tls)
             if not args.quiet:
                 print("VALID     %s\n          %s" % (url, said))
         except (NotValid, OSError, ValueError, KeyError, TypeError) as e:
