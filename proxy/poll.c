@@ -128,8 +128,12 @@ static void end_failed(struct applier *a, const struct poll_end *e)
 		show(a, "closed", NULL);
 		return;
 	}
-	a->shown[sources_chosen(a->sources)].failures++;
-	show(a, "closed", why);
+	if (e->fault == SOURCE_LOCAL) {
+		show(a, "behind", NULL);
+	} else {
+		a->shown[sources_chosen(a->sources)].failures++;
+		show(a, "closed", why);
+	}
 	if (sources_failed(a->sources, e->fault, e->retry_after, now))
 		channel_switched(a, why);
 	a->poll.due_ms = sources_due(a->sources);
