@@ -417,7 +417,7 @@ uint64_t probe_tick(struct applier *a, uint64_t now)
 	uint64_t at = stuck_at(a, now), due;
 	size_t i;
 
-	a->stuck = at <= now;
+	a->stuck = at <= now && !a->unwritten;
 	sources_set_stale(a->sources, a->stuck);
 	if (a->probe_ticket || trust_busy(a))
 		return SOURCES_NEVER;

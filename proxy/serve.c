@@ -69,6 +69,7 @@ static enum rc refused(struct applier *a, uint64_t serial, enum rc rc,
 	status_add(a->house->status, STATUS_journal_failures, 1);
 	status_trouble(a->house->status, "journal", why, clock_wall_s());
 	buf_free(&text);
+	a->unwritten = true;
 	return rc;
 }
 
@@ -77,6 +78,7 @@ static void served(struct applier *a, struct snapshot *next)
 	struct snapshot *was = a->now;
 
 	a->now = snapshot_ref(next);
+	a->unwritten = false;
 	if (!was || snapshot_get(was, DIRECTORY_ID) !=
 	    snapshot_get(next, DIRECTORY_ID))
 		serve_look(a);

@@ -26,7 +26,6 @@ struct sources {
 	unsigned tries;			/* failures since something was good */
 	unsigned in_row;		/* of these, of the one chosen */
 	bool stale;
-	bool local;			/* what failed last was our own doing */
 	bool returned;			/* the one chosen was gone back to */
 	struct source at[SOURCES_MAX];
 };
@@ -125,7 +124,6 @@ void sources_set_stale(struct sources *s, bool stale)
 void sources_good(struct sources *s, uint64_t now)
 {
 	s->tries = s->in_row = 0;
-	s->local = false;
 	if (now - s->chosen_ms > HOLD_BEATS * s->beat_ms)
 		s->at[s->chosen].doubt = 1;
 }
@@ -170,8 +168,7 @@ bool sources_failed(struct sources *s, enum source_fault f,
 	bool move;
 
 	s->tries += s->tries < UINT32_MAX;
-	s->local = f == SOURCE_LOCAL;
-	s->in_row += !s->local;
+	s->in_row += f != SOURCE_LOCAL;
 	move = s->cfg.n > 1 && (at_once(f) || s->in_row >= SOURCES_PATIENCE);
 	if (move) {
 		doubt(s, now);
@@ -190,7 +187,7 @@ bool sources_failed(struct sources *s, enum source_fault f,
 
 static bool wanted(const struct sources *s, size_t i)
 {
-	return i != s->chosen && ((s->stale && !s->local) || i < s->chosen);
+	return i != s->chosen && (s->stale || i < s->chosen);
 }
 
 uint64_t sources_probe_due(const struct sources *s)

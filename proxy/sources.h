@@ -20,7 +20,7 @@
 
 /* What went wrong with the one in use. Of some nothing else can be expected soon:
  * the next is tried at once, else after SOURCES_PATIENCE times in a row; for a LOCAL
- * one never, nor for being stale after it. */
+ * one never. */
 #define SOURCES_PATIENCE 2u
 #define SOURCE_FAULT_LIST(X) \
 	X(DOWN,    "down",    false)	/* no connection, no answer, cut off */ \
