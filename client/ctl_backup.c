@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,11 +14,35 @@
 
 #define COPY_NAME "journal.copy."	/* as daemons call theirs */
 
+static const char *under_way;		/* the file that is not whole yet */
+
+static void on_end(int sig)
+{
+	unlink(under_way);
+	raise(sig);			/* as if it had not been caught */
+}
+
+/* Whoever does not wait for the end has no copy, and finds no file. */
+static void catch_ends(const char *file)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = on_end,
+	                         .sa_flags = (int)SA_RESETHAND }, was;
+
+	under_way = file;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (sigaction(ends[i], NULL, &was) == 0 &&
+		    was.sa_handler != SIG_IGN)
+			sigaction(ends[i], &act, NULL);
+}
+
 int ctl_backup_open(const char *file, int *fd)
 {
 	*fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (*fd >= 0)
+	if (*fd >= 0) {
+		catch_ends(file);
 		return EXIT_DONE;
+	}
 	return ctl_fail(EXIT_REFUSED, "backup: %s: %s", file,
 	                errno == EEXIST ? "it is there already; a backup never "
 	                "overwrites" : strerror(errno));

@@ -13,7 +13,7 @@ int ctl_backup_open(const char *file, int *fd);
  * EXIT_DONE, or the exit status, with the reason said. */
 int ctl_backup_take(json_t *answer, const char *file, int fd);
 
-/* Closes fd; not done: removes file. */
+/* Closes fd; not done: removes file, as does a signal that ends it before. */
 void ctl_backup_end(const char *file, int fd, int status);
 
 #endif

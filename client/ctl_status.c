@@ -258,8 +258,11 @@ static void print_unlisted(const json_t *a)
 
 	TABLE(&t, "NAME", "URI", "WHY");
 	rows_unlisted(&t, json_object_get(a, "subscribers"));
-	if (t.n > t.columns)
-		puts("\nnot in the list of proxies");
+	if (t.n == t.columns) {
+		table_end(&t);
+		return;
+	}
+	puts("\nnot in the list of proxies");
 	table_print(&t);
 }
 

@@ -112,7 +112,7 @@ struct ctl_text count_of(int64_t n, const char *one, const char *many)
 	return t;
 }
 
-static void table_end(struct table *t)
+void table_end(struct table *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		free(t->cell[i]);

@@ -43,6 +43,7 @@ struct table {
 /* titles: one word each, those that begin with ">" stand to the right. */
 void table_begin(struct table *t, const char *const *titles, size_t n);
 void table_print(struct table *t);			/* and frees it */
+void table_end(struct table *t);			/* frees it unprinted */
 
 #define TABLE(t, ...) do { \
 	static const char *const titles[] = { __VA_ARGS__ }; \

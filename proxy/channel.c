@@ -54,9 +54,11 @@ void channel_failed(struct applier *a, enum source_fault f, const char *why,
 
 	snprintf(text, sizeof(text), "%s", why);
 	a->channel.phase = CHANNEL_IDLE;
-	a->channel.down++;
-	a->shown[sources_chosen(a->sources)].failures++;
-	show(a, "closed", text);
+	if (f != SOURCE_LOCAL) {
+		a->channel.down++;
+		a->shown[sources_chosen(a->sources)].failures++;
+	}
+	show(a, "closed", f != SOURCE_LOCAL ? text : NULL);
 	if (sources_failed(a->sources, f, retry_after, now)) {
 		channel_switched(a, text);
 		return;

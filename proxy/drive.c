@@ -130,19 +130,21 @@ static enum rc carry_out(struct applier *a, const struct sub_act *act)
 	return rc;
 }
 
+/* Out of memory, or the journal cannot be written: the other side is not at fault,
+ * and is come back to. */
 static void give_up(struct applier *a, enum rc rc)
 {
 	bool round = a->poll.round;
 
-	log_error("upstream", "upstream=%s given up for now: %s", show_at(a),
-	          rc_text(rc));
-	sub_lost(a->sub, SUB_CLOSED);
+	log_error("proxy", "cannot go on for now, the upstream is not at fault: "
+	          "%s", rc_text(rc));
+	sub_closed(a->sub);
 	channel_close(a, CLOSE_RESYNC, rc_text(rc));
 	if (round)
 		poll_over(a, &(struct poll_end){ .failed = true,
-			.fault = SOURCE_BAD, .why = rc_text(rc) });
+			.fault = SOURCE_LOCAL, .why = rc_text(rc) });
 	else
-		channel_failed(a, SOURCE_BAD, rc_text(rc), 1);
+		channel_failed(a, SOURCE_LOCAL, rc_text(rc), 1);
 }
 
 /* After all that: has it led on? */

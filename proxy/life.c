@@ -112,9 +112,10 @@ static void on_reload(struct applier *a, struct msg_command *m)
 	enum rc rc = contacts_reload(a->contacts, &renewed, &d);
 	struct buf why = BUF_INIT(1024), b = BUF_INIT(RELOAD_TEXT_MAX);
 
+	if (rc == RC_OK && renewed)
+		buf_puts(&m->beside.renewed, "upstream\n");
+	renewal_log(&m->beside, "proxy");
 	if (rc == RC_OK) {
-		if (renewed)
-			buf_puts(&m->beside.renewed, "upstream\n");
 		buf_putc(&b, '{');
 		member_bool(&b, "changed", false);
 		renewal_put(&m->beside, &b);

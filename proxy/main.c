@@ -283,6 +283,14 @@ static void on_reload(struct ctlsock_req *req, const json_t *args, void *arg)
 	renewal_free(&told);
 }
 
+static void on_servers_own(struct ctlsock_req *req, const json_t *args,
+                           void *arg)
+{
+	(void)args;
+	(void)arg;
+	ctl_error(req, "this is an alto-proxy; that is for an alto-server");
+}
+
 static void hangup(void *arg)
 {
 	on_reload(NULL, NULL, arg);
@@ -295,6 +303,10 @@ static const struct ctl_command commands[] = {
 	{ "trust", on_trust },
 	{ "backup", on_backup },
 	{ "drain", on_drain },
+	{ "key-list", on_servers_own },
+	{ "key-next", on_servers_own },
+	{ "key-retire", on_servers_own },
+	{ "session-new", on_servers_own },
 	{ NULL, NULL }
 };
 

@@ -305,6 +305,11 @@ bool plain_command(struct applier *a, struct msg *m)
 		tell_answer(a, ((struct msg_command *)m)->req, NULL,
 		            "the upstream is unsigned: there is no key to trust");
 		return true;
+	case MSG_BACKUP:
+		tell_answer(a, ((struct msg_command *)m)->req, NULL,
+		            "the upstream is unsigned: nothing of it is kept, so "
+		            "there is nothing to copy");
+		return true;
 	case MSG_BELOW:
 	case MSG_MISSING:
 		return true;

@@ -128,8 +128,12 @@ static void end_failed(struct applier *a, const struct poll_end *e)
 		show(a, "closed", NULL);
 		return;
 	}
-	a->shown[sources_chosen(a->sources)].failures++;
-	show(a, "closed", why);
+	if (e->fault == SOURCE_LOCAL) {
+		show(a, "behind", NULL);
+	} else {
+		a->shown[sources_chosen(a->sources)].failures++;
+		show(a, "closed", why);
+	}
 	if (sources_failed(a->sources, e->fault, e->retry_after, now))
 		channel_switched(a, why);
 	a->poll.due_ms = sources_due(a->sources);
@@ -413,7 +417,7 @@ uint64_t probe_tick(struct applier *a, uint64_t now)
 	uint64_t at = stuck_at(a, now), due;
 	size_t i;
 
-	a->stuck = at <= now;
+	a->stuck = at <= now && !a->unwritten;
 	sources_set_stale(a->sources, a->stuck);
 	if (a->probe_ticket || trust_busy(a))
 		return SOURCES_NEVER;

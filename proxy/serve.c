@@ -59,12 +59,17 @@ void serve_look(struct applier *a)
 static enum rc refused(struct applier *a, uint64_t serial, enum rc rc,
                        const struct diag *d)
 {
-	const char *why = d->text[0] ? d->text : rc_text(rc);
+	struct buf text = BUF_INIT(2 * sizeof(*d));
+	const char *why;
 
-	log_error("publish", "serial=%llu: %s", (unsigned long long)serial,
-	          why);
+	diag_print(d, &text);
+	why = text.len ? buf_str(&text) : rc_text(rc);
+	log_error("journal", "serial=%llu not published: %s",
+	          (unsigned long long)serial, why);
 	status_add(a->house->status, STATUS_journal_failures, 1);
 	status_trouble(a->house->status, "journal", why, clock_wall_s());
+	buf_free(&text);
+	a->unwritten = true;
 	return rc;
 }
 
@@ -73,6 +78,7 @@ static void served(struct applier *a, struct snapshot *next)
 	struct snapshot *was = a->now;
 
 	a->now = snapshot_ref(next);
+	a->unwritten = false;
 	if (!was || snapshot_get(was, DIRECTORY_ID) !=
 	    snapshot_get(next, DIRECTORY_ID))
 		serve_look(a);

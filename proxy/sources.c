@@ -168,7 +168,7 @@ bool sources_failed(struct sources *s, enum source_fault f,
 	bool move;
 
 	s->tries += s->tries < UINT32_MAX;
-	s->in_row++;
+	s->in_row += f != SOURCE_LOCAL;
 	move = s->cfg.n > 1 && (at_once(f) || s->in_row >= SOURCES_PATIENCE);
 	if (move) {
 		doubt(s, now);

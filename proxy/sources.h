@@ -19,12 +19,14 @@
 #define SOURCES_NEVER UINT64_MAX
 
 /* What went wrong with the one in use. Of some nothing else can be expected soon:
- * the next is tried at once, else after SOURCES_PATIENCE times in a row. */
+ * the next is tried at once, else after SOURCES_PATIENCE times in a row; for a LOCAL
+ * one never. */
 #define SOURCES_PATIENCE 2u
 #define SOURCE_FAULT_LIST(X) \
 	X(DOWN,    "down",    false)	/* no connection, no answer, cut off */ \
 	X(BAD,     "bad",     false)	/* what it gives does not hold */ \
 	X(BYE,     "bye",     false)	/* it said good-bye */ \
+	X(LOCAL,   "local",   false)	/* our own: no other one would do better */ \
 	X(LOWER,   "lower",   true)	/* below what is held */ \
 	X(FORK,    "fork",    true)	/* another content at that position */ \
 	X(LOOP,    "loop",    true)	/* it gets its data from here */ \

@@ -115,6 +115,8 @@ struct applier {
 					 * served, without a step; 0: there is not */
 	uint64_t allowed_ms;		/* for bodies, since the last step */
 	bool stuck;			/* and it had the time */
+	bool unwritten;			/* the journal failed last: that nothing is
+					 * new is nobody else's fault */
 	struct position from;		/* where it or `trust` began */
 	size_t n_retries;
 	struct retry retries[RETRIES_MAX];

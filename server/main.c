@@ -50,8 +50,9 @@ static void ask_reload(struct server *s, struct ctlsock_req *req,
 		m->cause = cause;
 		m->force = force;
 		renewal_init(&m->beside);
-		if (strcmp(cause, "watch") != 0)
-			house_renew(&s->house, &m->beside);
+		if (strcmp(cause, "watch") != 0 &&
+		    house_renew(&s->house, &m->beside) == RC_OK)
+			renewal_log(&m->beside, "server");
 	}
 	ask(s, req, m ? &m->msg : NULL);
 }
@@ -272,6 +273,14 @@ static void stop(void *arg)
 	loop_timer_free(s->settle);
 }
 
+static void on_proxys_own(struct ctlsock_req *req, const json_t *args,
+                          void *arg)
+{
+	(void)args;
+	(void)arg;
+	ctl_error(req, "this is an alto-server; that is for an alto-proxy");
+}
+
 static const struct ctl_command commands[] = {
 	{ "status", on_status },
 	{ "reload", on_reload },
@@ -281,6 +290,8 @@ static const struct ctl_command commands[] = {
 	{ "session-new", on_session_new },
 	{ "backup", on_backup },
 	{ "drain", on_drain },
+	{ "trust", on_proxys_own },
+	{ "resync", on_proxys_own },
 	{ NULL, NULL }
 };
 

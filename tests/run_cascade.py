@@ -5,9 +5,11 @@
 
 PATTERN: only the stories that it is found in.
 """
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -273,6 +275,60 @@ def no_channel(top):
     w.end()
 
 
+def own_disk_full(top, mode):
+    """Its own fault: said as such, no upstream is blamed for it or left."""
+    if os.geteuid() != 0:
+        raise alto.Skip("mounting a small file system needs root")
+    w = World(top)
+    one = w.proxy("one", w.server)
+    p = w.proxy("p", one, w.server, mode=mode, start=False)
+    w.follow(one)
+    os.makedirs(p.state)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", p.state],
+                   check=True)
+    try:
+        p.start()
+        w.follow(p)
+        need(p.chosen() == 0, "not the preferred one")
+        filler = os.path.join(p.state, "filler")
+        with contextlib.suppress(OSError), open(filler, "wb", 0) as f:
+            while True:
+                f.write(b"x" * 4096)
+
+        def failures():
+            return p.status()["counters"]["journal_failures"]
+
+        wait(lambda: w.edit() or failures(), None, "its journal fails")
+        was, at = p.status()["upstreams"], p.position()
+        wait(lambda: p.status()["freshness"] == "stale" and failures() >= 8,
+             None, "it tries again and again, and grows stale")
+        now = p.status()["upstreams"]
+        need(p.chosen() == 0 and not said(p, "now at"), "it changed: %s",
+             said(p, "now at"))
+        need(not any(u.get("trouble") for u in now), "one is blamed: %s", now)
+        for count in ("reopened", "failures", "probes"):
+            need([u[count] for u in now] == [u[count] for u in was],
+                 "%s: %s, then %s", count, was, now)
+        path = os.path.join(p.state, "journal.db")
+        need(path in troubles(p).get("journal", ""), "%s", troubles(p))
+        need(said(p, "journal: serial=", path), "no such line in the log")
+        need(p.position() == at and p.get("/maps/net")[0] == 200,
+             "it does not serve on")
+        os.unlink(filler)
+        w.follow(p)
+        need("journal" not in troubles(p) and p.chosen() == 0, "%s",
+             troubles(p))
+        w.end()
+    finally:
+        for d in w.proxies:
+            d.stop()
+        subprocess.run(["umount", p.state], check=True)
+
+
+def said(daemon, *words):
+    return [l for l in daemon.lines() if all(w in l for w in words)]
+
+
 def lower(top):
     """One that is merely lower is passed by: what is held is kept."""
     w = World(top)
@@ -428,6 +484,10 @@ STORIES = [         # the first one waits for a minute of real time to pass
     ("the preferred upstream dies and comes back (pull)",
      lambda top: failover(top, "pull")),
     ("no push port can be reached: it polls", no_channel),
+    ("a full disk of its own is no upstream's fault (push)",
+     lambda top: own_disk_full(top, "push")),
+    ("a full disk of its own is no upstream's fault (pull)",
+     lambda top: own_disk_full(top, "pull")),
     ("an upstream that is merely lower is passed by", lower),
     ("an upstream that stands still is left", stale),
     ("a bad body is had from the next upstream", next_source),

@@ -94,6 +94,20 @@ def restore(server, copy):
     os.chmod(at, 0o600)
 
 
+def broken_off(server, file):
+    """Whoever does not wait for the end finds no file."""
+    server.signal(signal.SIGSTOP)
+    try:
+        ctl = subprocess.Popen([alto.find_bin("altoctl"), "-s", server.socket,
+                                "backup", file])
+        wait(lambda: os.path.exists(file), None, "the file is made")
+        ctl.send_signal(signal.SIGINT)
+        need(ctl.wait(alto.WAIT_S) == -signal.SIGINT, "%d", ctl.returncode)
+    finally:
+        server.signal(signal.SIGCONT)
+    need(not os.path.exists(file), "it left a file")
+
+
 def backup(top):
     """Made while it publishes; an older one leads to a new session."""
     w = World(top, "milan")
@@ -120,6 +134,12 @@ def backup(top):
     mine = os.path.join(top, "proxy.db")
     told = w.proxies[0].ctl("backup", mine)
     need(told["bytes"] == os.path.getsize(mine), "a proxy's: %s", told)
+    for words in (["key", "list"], ["key", "next"], ["key", "retire"],
+                  ["session", "new"]):
+        code, _, err = w.proxies[0].call(*words)
+        need(code == 1 and err == "altoctl: %s: this is an alto-proxy; that "
+             "is for an alto-server\n" % " ".join(words), "%d %s", code, err)
+    broken_off(w.server, os.path.join(top, "broken-off.db"))
 
     w.change(4)
     w.in_step()
@@ -392,7 +412,10 @@ def commands(top):
                                  out, re.S), "%s", out)
     for words in (["trust"], ["resync"]):
         code, _, err = w.server.call(*words)
-        need(code == 1 and "no command" in err, "%s: %d %s", words, code, err)
+        need(code == 1 and err == "altoctl: %s: this is an alto-server; that "
+             "is for an alto-proxy\n" % words[0], "%s: %d %s", words, code,
+             err)
+    need("WHY" not in w.server.call("status")[1], "a table of nobody")
     key = w.server.status()["key"]
     need(key in w.server.call("key", "list")[1], "key list says nothing")
     w.end()
@@ -481,7 +504,7 @@ def errors_as_json(top):
         return told["error"]
 
     need("there already" in both(1, "backup", file), "backup")
-    need("no command" in both(1, "trust"), "trust")
+    need("alto-proxy" in both(1, "trust"), "trust")
     need("key list" in both(2, "key"), "key")
     need("--bogus" in both(2, "--bogus", "status"), "--bogus")
     need("-x" in both(2, "status", "-x"), "-x")

@@ -443,6 +443,12 @@ def says_so(top):
     need(code == 1 and "unsigned" in err, "trust: %d %s", code, err)
     need(w.proxy.call("reload")[0] == 0, "reload")
     need("changed" in w.proxy.ctl("resync"), "resync")
+    copy = os.path.join(top, "copy.db")
+    code, _, err = w.proxy.call("--timeout", "5", "backup", copy)
+    need(code == 1 and "nothing to copy" in err, "backup: %d %s", code, err)
+    need(not os.path.exists(copy), "backup left a file")
+    need(w.proxy.call("drain", "--over", "0")[0] == 0, "drain")
+    need(w.proxy.process.wait(alto.WAIT_S) == 0, "drained, it does not end")
     w.end()
 
 

@@ -551,7 +551,10 @@ def reload_says(top):
     need(code == 0 and "renewed: subscribers\n" in out, "%d %s", code, out)
     need(any("renewed: subscribers; subscribers-listed=2 with-proof=1 " in l
              for l in s.lines()), "the log: %s", s.lines()[-3:])
+    was = len(p.lines())
     says(p, ["upstream"])
+    said = [l for l in p.lines()[was:] if "proxy: renewed: " in l]
+    need(["upstream;" in l for l in said] == [True, False], "%s", said)
     alto.in_step(s, p)
     for daemon in (s, p):
         with open(daemon.conf, encoding="utf-8") as f:

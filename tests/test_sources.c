@@ -57,6 +57,26 @@ static void the_next_is_tried_after_two_failures_in_a_row(void)
 	sources_free(s);
 }
 
+static void our_own_fault_leads_to_no_other_but_to_a_pause(void)
+{
+	struct sources *s = make(2);
+	uint64_t now = 1000, longest = 0;
+
+	CU_ASSERT_FALSE(sources_failed(s, SOURCE_DOWN, 0, now));
+	for (unsigned n = 0; n < 40; n++) {
+		CU_ASSERT_FALSE(sources_failed(s, SOURCE_LOCAL, 1, now));
+		CU_ASSERT_TRUE(sources_due(s) >= now + 1000);
+		if (sources_due(s) - now > longest)
+			longest = sources_due(s) - now;
+		now = sources_due(s);
+	}
+	CU_ASSERT_TRUE(longest > 10000);
+	CU_ASSERT_EQUAL(sources_chosen(s), 0);
+	CU_ASSERT_TRUE(sources_failed(s, SOURCE_DOWN, 0, now));
+	CU_ASSERT_EQUAL(sources_chosen(s), 1);
+	sources_free(s);
+}
+
 static void something_good_between_them_is_not_a_row(void)
 {
 	struct sources *s = make(2);
@@ -286,6 +306,8 @@ int main(void)
 		{ "the first is used at once", the_first_is_used_at_once },
 		{ "the next is tried after two failures in a row",
 		  the_next_is_tried_after_two_failures_in_a_row },
+		{ "our own fault leads to no other, but to a pause",
+		  our_own_fault_leads_to_no_other_but_to_a_pause },
 		{ "something good between them is not a row",
 		  something_good_between_them_is_not_a_row },
 		{ "a lower or looping one is left at once",

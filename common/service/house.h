@@ -113,16 +113,21 @@ struct renewal {
 	struct buf renewed;		/* settings whose files said something new */
 	struct buf restart;		/* settings that are new in the file, and
 					 * need a restart */
+	struct buf shown;		/* for the log: what is shown and believed
+					 * now */
 };
 void renewal_init(struct renewal *r);
 void renewal_free(struct renewal *r);
 /* Members of an answer: "renewed" and "restart", arrays of names. */
 void renewal_put(const struct renewal *r, struct buf *dst);
+/* The lines of the log, once all of it is known. Any thread. */
+void renewal_log(const struct renewal *r, const char *role);
 
 /* Loop, at `altoctl reload` and SIGHUP: reads certificates, keys, tokens and the
  * setting `subscribers` again, as a whole. All good: they are exchanged, and no
  * connection is dropped but of those who could not subscribe any more. Else all
- * stays as it was: told.errors gets the reasons, as do status and log. */
+ * stays as it was: told.errors gets the reasons, as do status and log. That it went
+ * well is for the caller to log, who may have renewed more. */
 enum rc house_renew(struct house *h, struct renewal *told);
 
 #endif

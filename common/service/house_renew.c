@@ -107,6 +107,7 @@ void renewal_init(struct renewal *r)
 	buf_init(&r->errors, ERRORS_MAX);
 	buf_init(&r->renewed, LINES_MAX);
 	buf_init(&r->restart, LINES_MAX);
+	buf_init(&r->shown, LINES_MAX);
 }
 
 void renewal_free(struct renewal *r)
@@ -114,6 +115,7 @@ void renewal_free(struct renewal *r)
 	buf_free(&r->errors);
 	buf_free(&r->renewed);
 	buf_free(&r->restart);
+	buf_free(&r->shown);
 }
 
 static void put_names(const char *name, const struct buf *lines,
@@ -242,22 +244,28 @@ static const char *words(struct buf *copy, const struct buf *lines)
 	return buf_str(copy);
 }
 
-static void log_renewal(const struct house *h, const struct renewal *told)
+void renewal_log(const struct renewal *r, const char *role)
 {
 	struct buf new = BUF_INIT(LINES_MAX), restart = BUF_INIT(LINES_MAX);
-	size_t proven, listed = guard_count(h->part->creds.guard, &proven);
 
-	if (told->restart.len)
-		log_warn(h->cfg.role, "changed in the settings, and needs a "
-		         "restart: %s", words(&restart, &told->restart));
-	log_info(h->cfg.role, "renewed: %s; subscribers-listed=%zu "
-	         "with-proof=%zu http=%s push=%s", words(&new, &told->renewed),
-	         listed, proven, h->report.http_tls ?
-	         tls_identity_print(h->report.http_tls) : "plain",
-	         h->report.push_tls ? tls_identity_print(h->report.push_tls) :
-	         "plain");
+	if (r->restart.len)
+		log_warn(role, "changed in the settings, and needs a restart: "
+		         "%s", words(&restart, &r->restart));
+	log_info(role, "renewed: %s; %s", words(&new, &r->renewed),
+	         buf_str(&r->shown));
 	buf_free(&new);
 	buf_free(&restart);
+}
+
+static void note_shown(const struct house *h, struct buf *dst)
+{
+	const struct tls_identity *http = h->report.http_tls;
+	const struct tls_identity *push = h->report.push_tls;
+	size_t proven, listed = guard_count(h->part->creds.guard, &proven);
+
+	buf_printf(dst, "subscribers-listed=%zu with-proof=%zu http=%s push=%s",
+	           listed, proven, http ? tls_identity_print(http) : "plain",
+	           push ? tls_identity_print(push) : "plain");
 }
 
 enum rc house_renew(struct house *h, struct renewal *told)
@@ -277,6 +285,6 @@ enum rc house_renew(struct house *h, struct renewal *told)
 	}
 	status_trouble(h->status, TROUBLE, NULL, 0);
 	house_on_expiry(h->part);
-	log_renewal(h, told);
+	note_shown(h, &told->shown);
 	return RC_OK;
 }
