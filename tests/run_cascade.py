@@ -359,6 +359,10 @@ def twins(top):
     need("history" in troubles(p) and first()["forks"] == 1, "%s", first())
     said = [l for l in p.lines() if "another history" in l]
     need(len(said) == 1 and "warn" in said[0].lower(), "once: %s", said)
+    while w.server.position() < twin.position():
+        w.edit()
+    wait(lambda: "with another root" in first()["trouble"] and "with another "
+         "root" in troubles(p).get("history", ""), None, "as high, and other")
     w.server.stop()
     wait(lambda: "history" not in troubles(p), None, "it is over")
     need(p.chosen() == 1, "it was gone back to")
