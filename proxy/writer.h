@@ -38,7 +38,7 @@ enum fetch_kind {
 	FETCH_STATE,
 	FETCH_BODY,
 	FETCH_PROBE,		/* the state document of another upstream */
-	FETCH_KEYS,		/* the origin's directory, after SUB_KEY, */
+	FETCH_KEYS,		/* the origin's directory, first or after SUB_KEY, */
 	FETCH_TRUST_KEYS,	/* and for the operator, with */
 	FETCH_TRUST_STATE,	/* its state document */
 	FETCH_PLAIN		/* anything of a plain server */
