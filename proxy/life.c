@@ -222,6 +222,7 @@ static void start_again(struct applier *a)
 	channel_close(a, CLOSE_RESYNC, close_text(CLOSE_RESYNC));
 	sub_forget(a->sub);
 	a->trust.ticket = a->probe_ticket = 0;
+	a->trust.first = false;
 	if (trust_busy(a))
 		trust_over(a, why);
 	poll_over(a, &(struct poll_end){ .failed = true, .fault = SOURCE_DOWN,
@@ -241,6 +242,7 @@ uint64_t applier_tick(struct applier *a)
 		log_error("journal", "tidying: %s", d.text);
 	if (atomic_exchange(&a->lost, false))
 		start_again(a);
+	trust_begin(a);
 	now = clock_mono_ms();
 	due[0] = probe_tick(a, now);
 	due[1] = channel_tick(a, now);

@@ -327,46 +327,119 @@ uint64_t poll_tick(struct applier *a, uint64_t now)
 
 /* ---- the others ------------------------------------------------------------ */
 
-/* Does it have what could be used at once? When the one in use gives nothing new,
- * something newer. That nothing has changed is no proof of anything. */
-static bool is_well(const struct applier *a, const struct httpc_answer *w)
+/* One who signs below what was held, and later, has another history than the one
+ * that came from: he who is only late signed earlier. */
+static bool is_other_line(struct applier *a, const struct state *st)
 {
-	const struct state *at = a->now ? snapshot_state(a->now) : NULL;
-	int64_t now = clock_wall_s();
-	struct leaf_set *set = NULL;
-	bool well;
+	const struct state *at = snapshot_state(a->now);
+	struct position *pos = &a->above[a->probed].pos;
+	int64_t *created = &a->above[a->probed].created;
 
-	if (w->status != 200 || state_doc_read(buf_str(&w->body), w->body.len,
-	                                       &set, NULL) != RC_OK)
+	if (position_cmp(&st->pos, &at->pos) >= 0) {
+		*created = 0;
 		return false;
-	well = (sub_keys(a->sub)->n == 0 ||
-	        keys_check(sub_keys(a->sub), &set->state) == RC_OK) &&
-	       state_time(&set->state, now, NULL) == RC_OK &&
-	       is_fresh(a, &set->state) &&
-	       (!a->stuck || !looks_old(a, &set->state)) &&
-	       (!at || (strcmp(set->state.service, at->service) == 0 &&
-	                position_cmp(&set->state.pos, &at->pos) >= 0));
+	}
+	if (!*created || position_cmp(&st->pos, pos) >= 0) {
+		*pos = at->pos;
+		*created = at->created;
+	}
+	return st->created > *created;
+}
+
+/* The state of an upstream that is not in use, beside what is held. */
+static void compare(struct applier *a, const struct state *st,
+                    struct probed *p)
+{
+	const struct state *at = snapshot_state(a->now);
+	int cmp = position_cmp(&st->pos, &at->pos);
+	bool other = cmp == 0 && memcmp(st->root, at->root, SHA256_SIZE) != 0;
+	const char *what = NULL;
+
+	if (cmp < 0)
+		what = BELOW;
+	else if (other)
+		what = "with another root than what is held";
+	else if (a->stuck && looks_old(a, st))
+		what = "which is not newer than what is held";
+	if (what)
+		snprintf(p->why, sizeof(p->why), "offers serial %llu of session "
+		         "%s, %s", (unsigned long long)st->pos.serial,
+		         st->pos.session, what);
+	p->fork = is_other_line(a, st) || other;
+}
+
+/* Does it have what could be used at once? When the one in use gives nothing new,
+ * something newer. */
+static void examine(struct applier *a, const struct state *st,
+                    struct probed *p)
+{
+	const struct keys *k = sub_keys(a->sub);
+	enum rc rc = k->n ? keys_check(k, st) : RC_OK;
+	struct diag d = { 0 };
+	const char *why = NULL;
+
+	if (rc != RC_OK)
+		why = rc == RC_EKEY ? "signed by a key that is not trusted" :
+			rc == RC_ESIG ? "its signature is wrong" : rc_text(rc);
+	else if (a->now && strcmp(st->service,
+	                          snapshot_state(a->now)->service) != 0)
+		why = "another service";
+	else if (state_time(st, clock_wall_s(), &d) != RC_OK)
+		why = d.text;
+	else if (a->now)
+		compare(a, st, p);
+	if (!why && !p->why[0] && !is_fresh(a, st))
+		why = "what it offers is not fresh";
+	if (why)
+		snprintf(p->why, sizeof(p->why), "%.250s", why);
+}
+
+/* That nothing has changed is no proof of anything. */
+static void look_at(struct applier *a, const struct pull_result *r,
+                    struct probed *p)
+{
+	const struct httpc_answer *w = &r->answer;
+	struct leaf_set *set = NULL;
+	char why[WHY_MAX];
+
+	if (r->rc != RC_OK || w->status != 200) {
+		fetch_why(r, why);
+		snprintf(p->why, sizeof(p->why), "does not answer: %.230s", why);
+	} else if (state_doc_read(buf_str(&w->body), w->body.len, &set, NULL) !=
+	           RC_OK) {
+		snprintf(p->why, sizeof(p->why), "offers no state document");
+	} else {
+		examine(a, &set->state, p);
+	}
 	leaf_set_free(set);
-	return well;
+}
+
+static void go_to(struct applier *a, size_t was)
+{
+	char why[IRD_URI_MAX + WHY_MAX];
+
+	snprintf(why, sizeof(why), "it is well, and nothing new comes from %s",
+	         contacts_at(a->contacts, was)->directory);
+	channel_close(a, CLOSE_RESYNC, "another upstream is preferred");
+	poll_forget(a);
+	sub_closed(a->sub);
+	channel_switched(a, a->probed < was ? "it is well, and preferred" : why);
 }
 
 void probe_answer(struct applier *a, const struct pull_result *r)
 {
-	bool well;
+	size_t was = sources_chosen(a->sources);
+	struct probed p = { "", false };
 
 	if (!a->probe_ticket || r->ticket != a->probe_ticket)
 		return;
 	a->probe_ticket = 0;
-	well = r->rc == RC_OK && is_well(a, &r->answer);
+	look_at(a, r, &p);
 	if (r->rc == RC_OK)
 		show_date(a, a->probed, &r->answer);
-	show_probed(a, a->probed, well);
-	if (!sources_probed(a->sources, a->probed, well, clock_mono_ms()))
-		return;
-	channel_close(a, CLOSE_RESYNC, "another upstream is preferred");
-	poll_forget(a);
-	sub_closed(a->sub);
-	channel_switched(a, "it is well, and preferred");
+	show_probed(a, a->probed, &p);
+	if (sources_probed(a->sources, a->probed, !p.why[0], clock_mono_ms()))
+		go_to(a, was);
 }
 
 static void probe(struct applier *a, size_t i)

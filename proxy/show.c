@@ -185,7 +185,22 @@ void show_trouble(struct applier *a, const char *topic, const char *why)
 	status_trouble(a->house->status, topic, text, clock_wall_s());
 }
 
-/* text "": it is over. One that goes on under another text keeps its beginning. */
+static bool clock_is_off(const struct status_upstream *u)
+{
+	return u->timed && llabs(u->clock_ms) > STATE_SKEW_S * 1000;
+}
+
+static void put_why(int64_t clock_ms, const char *what, char *to, size_t size)
+{
+	if (llabs(clock_ms) > STATE_SKEW_S * 1000)
+		snprintf(to, size, "our clock differs by %lld s from its own; "
+		         "%.200s", (long long)llabs(clock_ms) / 1000, what);
+	else
+		snprintf(to, size, "%s", what);
+}
+
+/* text "": it is over. One that goes on under another text keeps its beginning. What
+ * is wrong may come of a clock: that is said first. */
 static void set_trouble(struct status_upstream *u, const char *text)
 {
 	int64_t now = clock_wall_s();
@@ -195,7 +210,8 @@ static void set_trouble(struct status_upstream *u, const char *text)
 	else if (!text[0])
 		log_info("upstream", "upstream=%s well again, after=%llds",
 		         u->directory, (long long)(now - u->trouble_since));
-	snprintf(u->trouble, sizeof(u->trouble), "%s", text);
+	put_why(text[0] && u->timed ? u->clock_ms : 0, text, u->trouble,
+	        sizeof(u->trouble));
 }
 
 void show_closed(struct applier *a, const char *why)
@@ -207,27 +223,81 @@ void show_closed(struct applier *a, const char *why)
 		return;
 	}
 	/* Once, however often it is tried. */
-	if (strcmp(a->shown[sources_chosen(a->sources)].trouble, why) != 0)
+	if (!strstr(a->shown[sources_chosen(a->sources)].trouble, why))
 		log_warn("upstream", "upstream=%s %s", show_at(a), why);
 	show_trouble(a, "refused", why);
 }
 
-void show_probed(struct applier *a, size_t i, bool well)
+/* Does a spare upstream have another history? why NULL: not any more. */
+static void set_forked(struct applier *a, size_t i, const char *why)
 {
-	if (well && i != sources_chosen(a->sources)) {
-		set_trouble(&a->shown[i], "");
-		status_set_upstreams(a->house->status, a->shown, a->n);
+	const char *at = a->shown[i].directory;
+	char text[IRD_URI_MAX + 2 * WHY_MAX];
+	bool any = false;
+
+	if (why) {
+		snprintf(text, sizeof(text), "%s %s: do two servers use one "
+		         "copied state directory, or was a backup restored?", at,
+		         why);
+		if (!a->forked[i])
+			log_warn("upstream", "another history: %s", text);
+		a->shown[i].counts.forks += !a->forked[i];
+		status_trouble(a->house->status, "history", text,
+		               clock_wall_s());
+	} else if (a->forked[i]) {
+		log_info("upstream", "no other history any more: %s", at);
 	}
+	a->forked[i] = why != NULL;
+	for (size_t k = 0; k < a->n; k++)
+		any |= a->forked[k];
+	if (!any)
+		status_trouble(a->house->status, "history", NULL, 0);
+}
+
+void show_probed(struct applier *a, size_t i, const struct probed *p)
+{
+	if (i == sources_chosen(a->sources))
+		return;
+	/* A lower one that signs nothing new between two of our own is still
+	 * what it was. */
+	if (p->fork || !a->forked[i] || !strstr(p->why, BELOW))
+		set_forked(a, i, p->fork ? p->why : NULL);
+	set_trouble(&a->shown[i], p->why);
+	status_set_upstreams(a->house->status, a->shown, a->n);
 }
 
 /* It leads on: what was wrong with it is over, and nobody looks at those after it. */
 static void all_well(struct applier *a, size_t now)
 {
-	for (size_t i = now; i < a->n; i++)
+	for (size_t i = now; i < (a->stuck ? now + 1 : a->n); i++) {
 		set_trouble(&a->shown[i], "");
+		set_forked(a, i, NULL);
+	}
 	status_trouble(a->house->status, "refused", NULL, 0);
 	if (a->channel.led)
 		status_trouble(a->house->status, "key", NULL, 0);
+}
+
+/* It is right to itself, and what it just sent is stale here: by how far apart the
+ * clocks are? */
+static void show_late(struct applier *a, const struct status_upstream *u)
+{
+	int64_t beats = STATE_FRESH_BEATS * (int64_t)a->heartbeat;
+	int64_t age = a->now && beats ? clock_wall_s() -
+		snapshot_state(a->now)->created : 0;
+	bool late = u->timed && age >= beats && age + u->clock_ms / 1000 <
+		beats && !clock_is_off(u);
+	char text[WHY_MAX];
+
+	if (late) {
+		snprintf(text, sizeof(text), "our clock is %lld s ahead of the "
+		         "upstream's: all that it sends is stale here, after %lld "
+		         "s", (long long)-u->clock_ms / 1000, (long long)beats);
+		status_trouble(a->house->status, "clock", text, clock_wall_s());
+	} else if (a->late && !clock_is_off(u)) {
+		status_trouble(a->house->status, "clock", NULL, 0);
+	}
+	a->late = late;
 }
 
 void show(struct applier *a, const char *phase, const char *trouble)
@@ -245,6 +315,8 @@ void show(struct applier *a, const char *phase, const char *trouble)
 		set_trouble(u, trouble);
 	else if (strcmp(phase, "current") == 0)
 		all_well(a, now);
+	if (strcmp(phase, "current") == 0)
+		show_late(a, u);
 	snprintf(u->push, sizeof(u->push), "%s", contacts_at(a->contacts,
 		now)->push ? contacts_at(a->contacts, now)->push :
 		a->push[now]);
@@ -268,9 +340,9 @@ void show_clock(struct applier *a, size_t i, int64_t theirs_ms)
 	u->clock_ms = theirs_ms - clock_wall_ms();
 	if (i != sources_chosen(a->sources))
 		return;
-	if (u->clock_ms >= -STATE_SKEW_S * 1000 &&
-	    u->clock_ms <= STATE_SKEW_S * 1000) {
-		status_trouble(a->house->status, "clock", NULL, 0);
+	if (!clock_is_off(u)) {
+		if (!a->late)
+			status_trouble(a->house->status, "clock", NULL, 0);
 		return;
 	}
 	snprintf(text, sizeof(text), "the clock of the upstream is %lld s %s "
@@ -299,7 +371,8 @@ static bool read_date(const char *s, int64_t *out)
 	return true;
 }
 
-void show_date(struct applier *a, size_t i, const struct httpc_answer *w)
+/* Of the clock that made the answer, in milliseconds since 1970. */
+static bool date_of(const struct httpc_answer *w, int64_t *ms)
 {
 	const char *date = httpc_header(w, "Date");
 	const char *age = httpc_header(w, "Age");
@@ -307,7 +380,24 @@ void show_date(struct applier *a, size_t i, const struct httpc_answer *w)
 	int64_t at;
 
 	/* A cache sends the date on that it was given. */
-	if (date && read_date(date, &at))
-		show_clock(a, i, (at + (held > 0 && held < INT32_MAX ? held :
-		                        0)) * 1000);
+	if (!date || !read_date(date, &at))
+		return false;
+	*ms = (at + (held > 0 && held < INT32_MAX ? held : 0)) * 1000;
+	return true;
+}
+
+void show_date(struct applier *a, size_t i, const struct httpc_answer *w)
+{
+	int64_t ms;
+
+	if (date_of(w, &ms))
+		show_clock(a, i, ms);
+}
+
+void show_why(const struct httpc_answer *w, const char *what,
+              char why[WHY_MAX])
+{
+	int64_t ms;
+
+	put_why(date_of(w, &ms) ? ms - clock_wall_ms() : 0, what, why, WHY_MAX);
 }

@@ -41,6 +41,20 @@ void trust_ask(struct applier *a)
 		log_warn("trust", "origin: %s", rc_text(rc));
 }
 
+void trust_begin(struct applier *a)
+{
+	struct trust *t = &a->trust;
+	const struct keys *k = sub_keys(a->sub);
+
+	if (t->began)
+		return;
+	t->began = true;
+	if (k->n || k->n_pins || contacts_all_at_origin(a->contacts))
+		return;
+	trust_ask(a);
+	t->first = t->ticket != 0;
+}
+
 /* NULL: its keys are trusted now; else why not. */
 static const char *introduce(struct applier *a, const struct pull_result *r,
                              char why[WHY_MAX])
@@ -59,7 +73,7 @@ static const char *introduce(struct applier *a, const struct pull_result *r,
 		serve_keys(a);
 		return NULL;
 	}
-	snprintf(why, WHY_MAX, "%.250s", d.text[0] ? d.text : rc_text(rc));
+	show_why(&r->answer, d.text[0] ? d.text : rc_text(rc), why);
 	return why;
 }
 
@@ -70,6 +84,7 @@ static void on_keys(struct applier *a, const struct pull_result *r)
 	const char *why;
 
 	a->trust.ticket = 0;
+	a->trust.first = false;
 	why = introduce(a, r, text);
 	if (why) {
 		log_warn("trust", "the origin's keys are not taken: %s", why);
@@ -98,7 +113,7 @@ void trust_from(struct applier *a)
 
 bool trust_busy(const struct applier *a)
 {
-	return a->trust.step != TRUST_NONE;
+	return a->trust.step != TRUST_NONE || a->trust.first;
 }
 
 void trust_over(struct applier *a, const char *why)

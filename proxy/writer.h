@@ -38,7 +38,7 @@ enum fetch_kind {
 	FETCH_STATE,
 	FETCH_BODY,
 	FETCH_PROBE,		/* the state document of another upstream */
-	FETCH_KEYS,		/* the origin's directory, after SUB_KEY, */
+	FETCH_KEYS,		/* the origin's directory, first or after SUB_KEY, */
 	FETCH_TRUST_KEYS,	/* and for the operator, with */
 	FETCH_TRUST_STATE,	/* its state document */
 	FETCH_PLAIN		/* anything of a plain server */
@@ -79,6 +79,8 @@ enum trust_step { TRUST_NONE, TRUST_KEYS, TRUST_STATE, TRUST_ROUND };
 struct trust {
 	uint64_t asked_ms;		/* FETCH_KEYS last, plus one; 0: never */
 	uint64_t ticket;		/* of it */
+	bool began;			/* there was a first time to ask, */
+	bool first;			/* and all else waits for the answer */
 	enum trust_step step;		/* the operator's command */
 	uint64_t step_ticket;
 	struct ctlsock_req *req;
@@ -127,6 +129,13 @@ struct applier {
 	struct sub_counts counted;	/* as last shown */
 	size_t n;
 	struct status_upstream shown[SOURCES_MAX];
+	/* A spare one: what was held when it was seen below that, 0 it was not, */
+	struct {
+		struct position pos;
+		int64_t created;
+	} above[SOURCES_MAX];
+	bool forked[SOURCES_MAX];	/* and it has another history */
+	bool late;			/* by our clock all that comes is stale */
 	char push[SOURCES_MAX][IRD_URI_MAX + 1];	/* as discovered */
 	struct plain *plain;		/* the upstream signs nothing; or NULL */
 	atomic_bool lost;		/* the outcome of a request */
@@ -230,6 +239,8 @@ uint64_t plain_tick(struct applier *a);
 
 /* Signed by an unknown key: what does the origin say? Not more than once a minute. */
 void trust_ask(struct applier *a);
+/* Before the first contact, when no key is known and no upstream would be believed. */
+void trust_begin(struct applier *a);
 void trust_answer(struct applier *a, const struct pull_result *r);
 void trust_command(struct applier *a, struct ctlsock_req *req);
 /* Does it hold up everything else? */
@@ -262,9 +273,17 @@ void show_trouble(struct applier *a, const char *topic, const char *why);
  * refused. */
 void show_closed(struct applier *a, const char *why);
 /* One that is not in use was looked at. */
-void show_probed(struct applier *a, size_t i, bool well);
+#define BELOW "below what is held"	/* stands in why then */
+struct probed {
+	char why[WHY_MAX];		/* it is not gone back to; "": it is well */
+	bool fork;			/* it has another history than we: trouble */
+};
+void show_probed(struct applier *a, size_t i, const struct probed *p);
 /* The clock of an upstream, in milliseconds since 1970. */
 void show_clock(struct applier *a, size_t i, int64_t theirs_ms);
 void show_date(struct applier *a, size_t i, const struct httpc_answer *w);
+/* What is wrong with an answer; first that our clock differs from its own. */
+void show_why(const struct httpc_answer *w, const char *what,
+              char why[WHY_MAX]);
 
 #endif

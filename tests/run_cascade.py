@@ -365,12 +365,64 @@ def stale(top):
     watch = Watch(p)
     wire.instead["/state"] = (503, [], b"")
     wait(lambda: p.chosen() == 1, None, "one is stale, two is not")
+    need(any("now at %s/directory: it is well, and nothing new comes from %s/"
+             % (two.url, one.url) in l for l in p.lines()), "not why")
     w.edit()
     w.follow(p, two)
     del wire.instead["/state"]
     wait(lambda: p.chosen() == 0, None, "back at the preferred one")
     watch.end()
     wire.close()
+    w.end()
+
+
+def twins(top):
+    """Two servers on one history, and the preferred one is below: it is said."""
+    w = World(top)
+    w.edit()
+    w.server.stop()
+    twin = alto.at_home(alto.Server(top, [
+        (rid, shutil.copy(path, os.path.join(top, "twin-" + rid)))
+        for rid, path in w.files], name="twin", heartbeat=1))
+    twin.settings["signing"] = w.server.settings["signing"]
+    shutil.copytree(w.server.state, twin.state)
+    w.server.start()
+    twin.start()
+    p = w.proxy("p", w.server, twin)
+    w.follow(p)
+    w.server.kill9()
+    rid, path = w.files[1]
+    for n in range(3):
+        with open(path, encoding="utf-8") as f:
+            doc = json.load(f)
+        row = doc["cost-map"][sorted(doc["cost-map"])[0]]
+        row[sorted(row)[0]] = 4711 + n
+        alto.put(os.path.join(top, "twin-" + rid), json.dumps(doc))
+        need(twin.reload()["changed"], "an edit changed nothing")
+    alto.in_step(twin, p)
+    first = lambda: p.status()["upstreams"][0]  # noqa: E731
+    wait(lambda: first()["trouble"].startswith("does not answer"), None,
+         "what the first one does")
+    w.server.start()
+    need(w.server.position() < p.position(), "it is not below")
+    told = wait(lambda: troubles(p).get("history"), None, "a trouble")
+    need(w.server.url in told and "copied state directory" in told, "%s", told)
+    serial = "offers serial %d of session %s, below what is held" % (
+        w.server.position()[1], w.server.position()[0])
+    wait(lambda: serial in first()["trouble"], None, "why it is passed by")
+    probes = first()["probes"]
+    wait(lambda: first()["probes"] >= probes + 6, None, "it is looked at again")
+    need("history" in troubles(p) and first()["forks"] == 1, "%s", first())
+    said = [l for l in p.lines() if "another history" in l]
+    need(len(said) == 1 and "warn" in said[0].lower(), "once: %s", said)
+    while w.server.position() < twin.position():
+        w.edit()
+    wait(lambda: "with another root" in first()["trouble"] and "with another "
+         "root" in troubles(p).get("history", ""), None, "as high, and other")
+    w.server.stop()
+    wait(lambda: "history" not in troubles(p), None, "it is over")
+    need(p.chosen() == 1, "it was gone back to")
+    need(twin.stop() == 0 and not twin.sanitizer(), "the twin")
     w.end()
 
 
@@ -405,6 +457,8 @@ def first_keys(top):
     w.follow(p)
     need(any("keys are trusted" in l for l in p.lines()), "the origin was not "
          "asked")
+    need(not p.reopened().get("key") and not any("reason=key" in l for l in
+         p.lines()), "a warning of what is as it should be")
     wire = relay.Http(w.server.url)
     wire.instead["/directory"] = (404, [], b"")
     q = w.proxy("q", one, origin=wire.url + "/directory")
@@ -490,6 +544,7 @@ STORIES = [         # the first one waits for a minute of real time to pass
      lambda top: own_disk_full(top, "pull")),
     ("an upstream that is merely lower is passed by", lower),
     ("an upstream that stands still is left", stale),
+    ("two servers on one history: the one that is passed by is told of", twins),
     ("a bad body is had from the next upstream", next_source),
     ("the first keys are the origin's", first_keys),
     ("a new key is the origin's word", new_key),

@@ -643,10 +643,32 @@ def proxy_clock_behind(top, rng, env):
     wait(lambda: proxy.counts()["reopened"].get("clock"), None,
          "it says that the clock is wrong")
     need(proxy.position() == held, "it moved all the same")
+    wait(lambda: proxy.counts()["trouble"].startswith("our clock differs by "),
+         None, "the clock is named first: %s" % proxy.counts()["trouble"])
     end_well(proxy)
     proxy.env = None
     proxy.start()
     world.same_everywhere()
+    world.end()
+
+
+def proxy_clock_little(top, rng, env):
+    """By less than what is called wrong, but more than what is fresh."""
+    world = World(top, rng, ("milan",), heartbeat=2)
+    proxy = world.proxies[0]
+    alto.in_step(*world.daemons())
+    end_well(proxy)
+    proxy.env = env
+    proxy.start()
+    told = wait(lambda: [t["text"] for t in proxy.status()["troubles"]
+                         if t["topic"] == "clock"], None, "it says why")
+    need("stale here" in told[0], "%s", told)
+    end_well(proxy)
+    proxy.env = None
+    proxy.start()
+    world.same_everywhere()
+    need(not [t for t in proxy.status()["troubles"] if t["topic"] == "clock"],
+         "it is right again")
     world.end()
 
 
@@ -714,6 +736,8 @@ def main():
           clock_behind, wrong_by=-7200)
     story("a proxy whose clock is behind takes nothing", proxy_clock_behind,
           wrong_by=-7200)
+    story("a proxy whose clock is a little ahead says why all is stale",
+          proxy_clock_little, wrong_by=30)
     story("a proxy whose clock is ahead serves nothing expired",
           proxy_clock_ahead, wrong_by=7200)
     return tests.end()
