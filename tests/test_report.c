@@ -213,8 +213,8 @@ static void each_upstream_and_key_has_its_metrics(void)
 		"\nalto_upstream_current{upstream=\"http://a/d\"} 1\n",
 		"\nalto_upstream_chosen{upstream=\"http://b/\\\"\"} 0\n",
 		"\nalto_clock_offset_seconds{upstream=\"http://b/\\\"\"} -1.5\n",
-		"\nalto_reopened_total{upstream=\"http://a/d\","
-		"reason=\"gap\"} 7\n",
+		("\nalto_reopened_total{upstream=\"http://a/d\","
+		 "reason=\"gap\"} 7\n"),
 		"\nalto_key_info{role=\"next\",thumbprint=\"next-key\"} 1\n",
 		"\nalto_next_key_from_timestamp_seconds 1700000060\n"
 	};
