@@ -110,7 +110,9 @@ static struct guard *anybody(void)
 static void world_make(struct world *w, const char *state)
 {
 	struct push_config cfg = { .addr = "127.0.0.1",
-		.limits = { 10, 10, 65536, 65536, 10, 0, 0, 0 },
+		.limits = { .max_conns = 10, .max_conns_per_addr = 10,
+			.max_message = 65536, .max_queue = 65536,
+			.handshake_s = 10 },
 		.log_count = 10, .log_bytes = 100000, .message_max = 100000,
 		.heartbeat = HEARTBEAT, .slow_s = 30, .guard = anybody(),
 		.instance = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c12" };
