@@ -30,7 +30,7 @@ REQUEST, ANSWER, ANSWERS = 1 << 20, 4 << 20, 12 << 20
 CALM = 40                       # answers before an attack, to compare with
 CONNS, PER_ADDRESS = 1200, 256
 # Seconds; a sanitizer's daemon is too slow to be strict.
-HEADER_S, BODY_S, IDLE_S = (10, 20, 25) if alto.quick() else (2, 3, 4)
+HEADER_S, BODY_S, IDLE_S = (5, 15, 20) if alto.quick() else (2, 3, 4)
 # Of processor time, for the most that one request may ask for; the witness is
 # served beside it.
 HEAVY_S = 4                     # a sanitizer makes it 12 times as much
