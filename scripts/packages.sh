@@ -71,3 +71,12 @@ apt_install() {
 	}
 }
 apt_tried=
+
+# A system that was unpacked and not installed may not know its own name.
+need_localhost() {
+	! getent hosts localhost >/dev/null 2>&1 || return 0
+	[ "$(id -u)" -eq 0 ] ||
+	    die "localhost is no name here: /etc/hosts lacks 127.0.0.1 localhost"
+	say "adding localhost to /etc/hosts, which lacks it"
+	printf '127.0.0.1 localhost\n' >>/etc/hosts
+}
