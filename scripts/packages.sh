@@ -12,7 +12,7 @@ libcurl4-openssl-dev libsystemd-dev libcunit1-dev"
 RUN_PACKAGES="python3 openssl"
 
 TEST_PACKAGES="clang libclang-rt-14-dev python3 openssl faketime nginx-light
-iproute2"
+iproute2 ca-certificates"
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
