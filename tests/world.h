@@ -17,6 +17,7 @@
 #include "common/core/update.h"
 #include "common/proto/keys.h"
 #include "common/wire/state_json.h"
+#include "tests/world_text.h"
 
 #define WORLD_PIDS 9
 #define WORLD_POOL 40		/* prefixes; the first is 0.0.0.0/0 */
@@ -86,25 +87,5 @@ void world_keys(const struct world *w, struct keys *out);
 
 /* Signs st (its root, position and times as they are) with the current key. */
 void world_sign(const struct world *w, struct state *st);
-
-/* A response for a full resource. */
-struct world_answer {
-	char *body;
-	size_t len;
-	char resource[RESOURCE_LEAF_MAX + 1];
-	char proof[3072];
-	struct state state;
-	struct signed_headers headers;	/* into the above: do not move it */
-};
-/* false: no such resource. */
-bool world_answer(const struct snapshot *s, const char *id,
-                  struct world_answer *out);
-void world_answer_free(struct world_answer *a);
-
-/* Equal in resources, leaves, bytes and root (not in signature)? */
-bool world_same(const struct snapshot *a, const struct snapshot *b);
-/* Does it prove itself: root from leaves, digests, signature? k may be NULL:
- * not the signature. */
-bool world_proves(const struct snapshot *s, const struct keys *k);
 
 #endif
