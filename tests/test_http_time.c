@@ -3,6 +3,8 @@
 #include "common/net/http.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -267,6 +269,49 @@ static void an_answer_has_its_time(void)
 	http_due_free(all);
 }
 
+/* Both ends of a connection whose client, at [1], has sent text and its end. */
+static void tcp_ended(int fd[2], const char *text)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct pollfd came = { .events = POLLRDHUP };
+	socklen_t len = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CU_ASSERT_FATAL(bind(l, (struct sockaddr *)&a, len) == 0 &&
+	                listen(l, 1) == 0 &&
+	                getsockname(l, (struct sockaddr *)&a, &len) == 0);
+	fd[1] = dial(ntohs(a.sin_port));
+	fd[0] = accept(l, NULL, NULL);
+	close(l);
+	put(fd[1], text);
+	shutdown(fd[1], SHUT_WR);
+	came.fd = fd[0];
+	CU_ASSERT_EQUAL_FATAL(poll(&came, 1, 10000), 1);
+}
+
+static void an_end_alone_is_no_request_begun(void)
+{
+	for (unsigned begun = 0; begun < 2; begun++) {
+		struct http_due_conn *c;
+		struct http_due *all;
+		char *r;
+		int fd[2];
+
+		tcp_ended(fd, begun ? "G" : "");
+		CU_ASSERT_EQUAL_FATAL(http_due_new(false, &all), RC_OK);
+		c = http_due_join(all, fd[0], 1);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+		r = slurp(fd[1], NULL);		/* until it is late */
+		CU_ASSERT_EQUAL(has(r, " 408 "), begun);
+		free(r);
+		CU_ASSERT_EQUAL(http_due_timeouts(all), begun);
+		http_due_leave(all, c);
+		close(fd[0]);
+		http_due_free(all);
+	}
+}
+
 /* A connection on which an answer is under way that does not fit in it. */
 static int take_slowly(const struct http *h)
 {
@@ -371,6 +416,8 @@ int main(void)
 		{ "who ends its side gets all answers",
 		  who_ends_its_side_gets_all_answers },
 		{ "an answer has its time", an_answer_has_its_time },
+		{ "an end alone is no request begun",
+		  an_end_alone_is_no_request_begun },
 		{ "the answers sent longest are shed first",
 		  the_answers_sent_longest_are_shed_first },
 		{ "a stop lets an answer finish", a_stop_lets_an_answer_finish },

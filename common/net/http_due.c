@@ -71,10 +71,11 @@ static struct tcp_info info_of(int fd)
 	return info;
 }
 
-/* A new connection of which no first line has come: but was it silent? */
+/* A new connection of which no first line has come: but was it silent? The bytes
+ * received would count its end as one. */
 static bool has_sent(int fd)
 {
-	return info_of(fd).tcpi_bytes_received > 0;
+	return info_of(fd).tcpi_data_segs_in > 0;
 }
 
 /* The answer goes out before the end does. What is shut down is closed by who
