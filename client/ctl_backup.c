@@ -22,30 +22,43 @@ static void on_end(int sig)
 	raise(sig);			/* as if it had not been caught */
 }
 
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define N_ENDS (sizeof(ends) / sizeof(ends[0]))
+
 /* Whoever does not wait for the end has no copy, and finds no file. */
 static void catch_ends(const char *file)
 {
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction act = { .sa_handler = on_end,
 	                         .sa_flags = (int)SA_RESETHAND }, was;
 
 	under_way = file;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+	for (size_t i = 0; i < N_ENDS; i++)
 		if (sigaction(ends[i], NULL, &was) == 0 &&
 		    was.sa_handler != SIG_IGN)
 			sigaction(ends[i], &act, NULL);
 }
 
+/* No end comes between the file and who removes it. */
 int ctl_backup_open(const char *file, int *fd)
 {
+	sigset_t held, was;
+	int e;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < N_ENDS; i++)
+		sigaddset(&held, ends[i]);
+	sigprocmask(SIG_BLOCK, &held, &was);
 	*fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (*fd >= 0) {
+	e = errno;
+	if (*fd >= 0)
 		catch_ends(file);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	if (*fd >= 0)
 		return EXIT_DONE;
-	}
 	return ctl_fail(EXIT_REFUSED, "backup: %s: %s", file,
-	                errno == EEXIST ? "it is there already; a backup never "
-	                "overwrites" : strerror(errno));
+	                e == EEXIST ? "it is there already; a backup never "
+	                "overwrites" : strerror(e));
 }
 
 static bool write_all(int fd, const char *data, size_t len)

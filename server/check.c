@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include "common/core/costmap.h"
 #include "common/core/resource.h"
-#include "common/core/vtag.h"
 #include "common/service/options.h"
 #include "common/sys/file.h"
 #include "server/mapset.h"
@@ -52,36 +50,23 @@ static bool leave_out(struct mapset *s, struct buf *errors)
 	return all;
 }
 
-static const struct costmeta *meta_of(const struct mapset *s, size_t i)
-{
-	const struct costmap *cost = resource_cost(s->maps[i].next);
-
-	return cost ? costmap_meta(cost) : NULL;
-}
-
 static bool has_cost(const struct mapset *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (meta_of(s, i))
+		if (resource_cost(s->maps[i].next))
 			return true;
 	return false;
 }
 
-/* No directory can offer the ranks of a map beside another map's (ird_json.h). */
 static void check_ranks(const struct mapset *s, size_t i, struct buf *errors)
 {
-	const struct costmeta *a = meta_of(s, i), *b;
+	const struct map_entry *other = mapset_ranked(s, i, NULL);
 
-	for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
-		b = meta_of(s, k);
-		if (b && strcmp(b->mode, "ordinal") == 0 &&
-		    strcmp(a->metric, b->metric) == 0 &&
-		    strcmp(a->net.id, b->net.id) == 0)
-			conf_blame(s->conf, errors, "maps", (long)i, "ordinal",
-			           "\"%s\" (%s) gives these ranks already: take "
-			           "it out, or say ordinal = false",
-			           s->maps[k].id, s->maps[k].file);
-	}
+	if (other)
+		conf_blame(s->conf, errors, "maps", (long)i, "ordinal",
+		           "\"%s\" (%s) gives these ranks already: take it "
+		           "out, or say ordinal = false", other->id,
+		           other->file);
 }
 
 static void check_whole(const struct mapset *s, struct buf *errors,

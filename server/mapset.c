@@ -69,16 +69,23 @@ void mapset_taken(struct mapset *s)
 	mapset_drop(s);
 }
 
+/* Of the reading under way, else as held; NULL. */
+static const struct resource *map_of(const struct mapset *s, size_t i,
+                                     const struct snapshot *held)
+{
+	const struct resource *r = s->maps[i].next;
+
+	return r || !held ? r : snapshot_get(held, s->maps[i].id);
+}
+
 const char *mapset_default(const struct mapset *s,
                            const struct snapshot *held)
 {
 	const char *first = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct resource *r = s->maps[i].next;
+		const struct resource *r = map_of(s, i, held);
 
-		if (!r && held)
-			r = snapshot_get(held, s->maps[i].id);
 		if (!r || resource_kind(r) != RESOURCE_NETMAP)
 			continue;
 		if (s->maps[i].is_default)
@@ -87,6 +94,30 @@ const char *mapset_default(const struct mapset *s,
 			first = s->maps[i].id;
 	}
 	return first;
+}
+
+static const struct costmeta *meta_of(const struct mapset *s, size_t i,
+                                      const struct snapshot *held)
+{
+	const struct resource *r = map_of(s, i, held);
+	const struct costmap *cost = r ? resource_cost(r) : NULL;
+
+	return cost ? costmap_meta(cost) : NULL;
+}
+
+const struct map_entry *mapset_ranked(const struct mapset *s, size_t i,
+                                      const struct snapshot *held)
+{
+	const struct costmeta *a = meta_of(s, i, held), *b;
+
+	for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
+		b = meta_of(s, k, held);
+		if (b && strcmp(b->mode, "ordinal") == 0 &&
+		    strcmp(a->metric, b->metric) == 0 &&
+		    strcmp(a->net.id, b->net.id) == 0)
+			return &s->maps[k];
+	}
+	return NULL;
 }
 
 /* ---- all maps against each other ------------------------------------------- */

@@ -66,6 +66,11 @@ void mapset_drop(struct mapset *s);
 const char *mapset_default(const struct mapset *s,
                            const struct snapshot *held);
 
+/* Map i has ordinal = true, and the one returned gives the same ranks as a map of
+ * its own: no directory can offer both (ird_json.h). NULL: none. held: as above. */
+const struct map_entry *mapset_ranked(const struct mapset *s, size_t i,
+                                      const struct snapshot *held);
+
 /* Where in the map's file, unless d has its text already. Returns d. */
 struct diag *map_at(struct diag *d, const char *pointer);
 /* One line about the map's file. */

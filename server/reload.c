@@ -44,33 +44,12 @@ static void log_lines(const char *subject, const struct buf *lines, bool error)
 
 /* ---- errors of the settings ------------------------------------------------ */
 
-/* The map of the reading under way, else as it is served; NULL: no cost map. */
-static const struct costmeta *meta_of(const struct origin *o, size_t i)
-{
-	const struct map_entry *m = &o->maps->maps[i];
-	const struct resource *r = m->next;
-
-	if (!r && o->now)
-		r = snapshot_get(o->now, m->id);
-	return r && resource_cost(r) ? costmap_meta(resource_cost(r)) : NULL;
-}
-
 /* A map with ordinal = true whose ranks another map brings; -1: none. */
 static long ranked_twice(const struct origin *o)
 {
-	const struct mapset *s = o->maps;
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct costmeta *a = meta_of(o, i), *b;
-
-		for (size_t k = 0; a && s->maps[i].ordinal && k < s->n; k++) {
-			b = meta_of(o, k);
-			if (b && strcmp(b->mode, "ordinal") == 0 &&
-			    strcmp(a->metric, b->metric) == 0 &&
-			    strcmp(a->net.id, b->net.id) == 0)
-				return (long)i;
-		}
-	}
+	for (size_t i = 0; i < o->maps->n; i++)
+		if (mapset_ranked(o->maps, i, o->now))
+			return (long)i;
 	return -1;
 }
 

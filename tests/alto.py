@@ -133,6 +133,15 @@ def put(path, data):
     os.replace(path + ".new", path)
 
 
+def secret(path, *lines, mode=0o600):
+    """A file of tokens, never open to others; its path."""
+    with open(path + ".new", "w", encoding="ascii") as f:
+        os.fchmod(f.fileno(), mode)
+        f.write("".join(line + "\n" for line in lines))
+    os.replace(path + ".new", path)
+    return path
+
+
 # --- HTTP --------------------------------------------------------------------
 
 _kept = {}  # (host, this process): connection

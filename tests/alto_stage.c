@@ -2,38 +2,7 @@
 #include "tests/alto_stage.h"
 
 #include "common/sys/clock.h"
-#include "common/wire/media.h"
-#include "common/wire/seal.h"
 #include "common/wire/state_json.h"
-#include "tests/suite.h"
-
-struct digest *digest;
-struct sign_key *key;
-
-static struct resource *announced(struct resource *r, const char *id)
-{
-	CU_ASSERT_EQUAL_FATAL(seal_announce(digest, r, id), RC_OK);
-	return r;
-}
-
-struct resource *net_map(const char *extra_pid)
-{
-	const struct prefix all = { .family = FAMILY_IPV4, .len = 0 };
-	struct netbuild *b = NULL;
-	struct netmap *m = NULL;
-	struct resource *r = NULL;
-
-	CU_ASSERT_EQUAL_FATAL(netbuild_new(&b), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, "pid-a", 5, NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_prefix(b, &all), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, extra_pid, strlen(extra_pid),
-	                                   NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_end(b, NULL, &m, NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(seal_netmap(digest, NET, m, NULL, &r), RC_OK);
-	netbuild_free(b);
-	netmap_unref(m);
-	return announced(r, NET);
-}
 
 struct resource *cost_map(const char *id, unsigned n,
                           const struct resource *net)
@@ -62,17 +31,6 @@ struct resource *cost_map(const char *id, unsigned n,
 	costbuild_free(b);
 	costmap_unref(m);
 	return announced(r, id);
-}
-
-static struct resource *directory(void)
-{
-	static const char text[] = "{\"meta\":{\"cost-types\":{}},"
-		"\"resources\":{}}";
-	struct resource *r = NULL;
-
-	CU_ASSERT_EQUAL_FATAL(seal_doc(digest, MEDIA_DIRECTORY, text,
-	                               strlen(text), &r), RC_OK);
-	return announced(r, DIRECTORY_ID);
 }
 
 struct state state_at(uint64_t serial, int64_t created, size_t n)
@@ -115,7 +73,9 @@ struct snapshot *snapshot_of(struct resource **res, size_t n,
 
 struct snapshot *maps(const char *extra_pid, uint64_t serial, int64_t created)
 {
-	struct resource *res[3] = { directory(), net_map(extra_pid) };
+	struct resource *res[3] = { directory("{\"meta\":{\"cost-types\":{}},"
+	                                      "\"resources\":{}}"),
+	                            net_map(NET, extra_pid) };
 
 	res[2] = cost_map("cost", 3, res[1]);
 	return snapshot_of(res, 3, serial, created);
@@ -164,16 +124,4 @@ void is_error(const struct reply *r, const char *value)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(code);
 	CU_ASSERT_STRING_EQUAL(code, "E_INVALID_FIELD_VALUE");
 	CU_ASSERT_STRING_EQUAL(reply_error(r, "value"), value);
-}
-
-int alto_suite(const char *name, CU_TestInfo *tests)
-{
-	int status;
-
-	if (digest_new(&digest) != RC_OK || sign_key_new(&key) != RC_OK)
-		return 99;
-	status = suite_run(name, tests);
-	digest_free(digest);
-	sign_key_free(key);
-	return status;
 }

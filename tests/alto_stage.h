@@ -2,17 +2,11 @@
 #ifndef ALTOCAST_TESTS_ALTO_STAGE_H
 #define ALTOCAST_TESTS_ALTO_STAGE_H
 
-#include <CUnit/CUnit.h>
-
-#include "common/core/snapshot.h"
+#include "tests/maps_small.h"
 #include "tests/served.h"
 
 #define NET "net:a@b"		/* an id that clients may percent-encode */
 
-extern struct digest *digest;
-extern struct sign_key *key;
-
-struct resource *net_map(const char *extra_pid);
 /* n times n costs of some 19 bytes of text each. */
 struct resource *cost_map(const char *id, unsigned n,
                           const struct resource *net);
@@ -33,8 +27,5 @@ void serving(struct served *w);
 enum rc verify(const struct reply *r, struct state *st);
 /* An ALTO error about this value. */
 void is_error(const struct reply *r, const char *value);
-
-/* suite_run() with digest and key. */
-int alto_suite(const char *name, CU_TestInfo *tests);
 
 #endif

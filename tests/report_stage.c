@@ -3,37 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/wire/media.h"
-#include "common/wire/seal.h"
 #include "common/wire/state_json.h"
-#include "tests/suite.h"
-
-struct digest *digest;
-struct sign_key *key;
-
-struct resource *announced(struct resource *r, const char *id)
-{
-	CU_ASSERT_EQUAL_FATAL(seal_announce(digest, r, id), RC_OK);
-	return r;
-}
-
-static struct resource *net_map(void)
-{
-	const struct prefix all = { .family = FAMILY_IPV4, .len = 0 };
-	struct netbuild *b = NULL;
-	struct netmap *m = NULL;
-	struct resource *r = NULL;
-
-	CU_ASSERT_EQUAL_FATAL(netbuild_new(&b), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, "pid-b", 5, NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_pid(b, "pid-a", 5, NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_prefix(b, &all), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(netbuild_end(b, NULL, &m, NULL), RC_OK);
-	CU_ASSERT_EQUAL_FATAL(seal_netmap(digest, "net", m, NULL, &r), RC_OK);
-	netbuild_free(b);
-	netmap_unref(m);
-	return announced(r, "net");
-}
 
 static struct resource *cost_map(const struct resource *net)
 {
@@ -57,22 +27,12 @@ static struct resource *cost_map(const struct resource *net)
 	return announced(r, "cost");
 }
 
-struct resource *directory(void)
-{
-	static const char text[] = "{\"resources\":{}}";
-	struct resource *r = NULL;
-
-	CU_ASSERT_EQUAL_FATAL(seal_doc(digest, MEDIA_DIRECTORY, text,
-	                               strlen(text), &r), RC_OK);
-	return announced(r, DIRECTORY_ID);
-}
-
 struct snapshot *maps(void)
 {
 	struct state st = { .pos.serial = 9, .resources = 3, .created = NOW,
 		.expires = NOW + 86400, .pos.session = SESSION,
 		.service = "0b7e8f0a-5d0c-4b59-9a53-0f6d3a1f2c11" };
-	struct resource *res[3] = { directory(), net_map() };
+	struct resource *res[3] = { directory(EMPTY), net_map("net", "pid-b") };
 	const uint64_t changed[3] = { 9, 4, 7 };
 	struct snapshot *s = NULL, *made = NULL;
 

@@ -4,17 +4,13 @@
 
 #include "common/service/report.h"
 #include "common/wire/json.h"
+#include "tests/maps_small.h"
 
 #define NOW 1700000000
 #define HEARTBEAT 30
+#define EMPTY "{\"resources\":{}}"	/* a directory */
 #define SESSION "018bcfe5-6800-7000-8000-000000000001"	/* of NOW */
 
-extern struct digest *digest;		/* main() makes both */
-extern struct sign_key *key;
-
-/* By this id. */
-struct resource *announced(struct resource *r, const char *id);
-struct resource *directory(void);
 /* A directory, a network map, a cost map; signed. */
 struct snapshot *maps(void);
 

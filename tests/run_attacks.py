@@ -740,16 +740,12 @@ def packed_requests(scene):
 
 def strangers(top):
     """Only the bearer of a token hears anything of the maps."""
-    def token(name, text):
-        path = os.path.join(top, name)
-        alto.put(path, text + "\n")
-        os.chmod(path, 0o600)
-        return path
-
     right = "milan-0123456789-abcdef"
+    milan = alto.secret(os.path.join(top, "t1"), right)
+    turin = alto.secret(os.path.join(top, "t2"), "turin-0123456789-abc")
     site = Site(top, "guarded", subscribers=[
-        {"name": "milan", "token-file": token("t1", right)},
-        {"name": "turin", "token-file": token("t2", "turin-0123456789-abc")}])
+        {"name": "milan", "token-file": milan},
+        {"name": "turin", "token-file": turin}])
     server = site.server
 
     def refusals():

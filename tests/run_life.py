@@ -189,15 +189,10 @@ def pinned(top):
 
 
 def tokens(top):
-    def token(name, text):
-        path = os.path.join(top, name + ".token")
-        alto.put(path, text + "\n")
-        os.chmod(path, 0o600)
-        return path
-
-    mine = token("milan", "milan-secret-0123456789")
-    other = token("turin", "turin-secret-0123456789")
-    wrong = token("wrong", "wrong-secret-0123456789")
+    mine, other, wrong = (
+        alto.secret(os.path.join(top, name + ".token"),
+                    name + "-secret-0123456789")
+        for name in ("milan", "turin", "wrong"))
     w = World(top, subscribers=[{"name": "milan", "token-file": mine},
                                 {"name": "turin", "token-file": other}])
     milan = w.proxy("milan", upstream={"token-file": mine})

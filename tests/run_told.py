@@ -178,17 +178,12 @@ def topics(daemon):
 
 
 def refused(top):
-    def token(name, text):
-        path = os.path.join(top, name)
-        alto.put(path, text + "\n")
-        os.chmod(path, 0o600)
-        return path
-
     right = "milan-0123456789-abcdef"
+    there = alto.secret(os.path.join(top, "there"), right)
     site = Site(top, "site", subscribers=[
-        {"name": "near", "token-file": token("there", right)}])
+        {"name": "near", "token-file": there}])
     server = site.server
-    here = token("here", right[:-1])
+    here = alto.secret(os.path.join(top, "here"), right[:-1])
     near = alto.Proxy(top, server, "near", upstream={
         "token-file": here, "retry-max": 1})
     near.start(ready=False)
@@ -209,7 +204,7 @@ def refused(top):
         alto.need(re.search(r"%s, for \S+: refused: 401" % re.escape(at), out),
                   "%s", out)
     with test("it ends when the right one is there", server, near):
-        token("here", right)
+        alto.secret(here, right)
         near.ctl("reload")
         alto.in_step(server, near)
         alto.wait(lambda: near.counts()["phase"] == "current")

@@ -16,7 +16,7 @@ import warnings
 
 import alto
 import beside
-from alto import need, wait
+from alto import need, secret, wait
 
 EXAMPLES = os.path.join(alto.SRC, "examples", "isp")
 TOKENS = ["token-of-last-year-01", "token-of-this-year-02"]
@@ -100,14 +100,6 @@ def print_of(path):
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(
             f.read().split("-----END")[0] + "-----END CERTIFICATE-----\n")
         ).hexdigest()
-
-
-def secret(path, *lines, mode=0o600):
-    with open(path + ".new", "w", encoding="ascii") as f:
-        f.write("".join(line + "\n" for line in lines))
-    os.chmod(path + ".new", mode)
-    os.replace(path + ".new", path)
-    return path
 
 
 # --- clients -----------------------------------------------------------------

@@ -330,5 +330,5 @@ int main(void)
 		CU_TEST_INFO_NULL
 	};
 
-	return alto_suite("alto_http", tests);
+	return maps_suite("alto_http", tests);
 }

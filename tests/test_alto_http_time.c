@@ -101,7 +101,7 @@ static void the_age_in_the_headers_goes_on(void)
 
 static struct snapshot *large(uint64_t serial, unsigned n)
 {
-	struct resource *res[2] = { net_map("pid-b"), NULL };
+	struct resource *res[2] = { net_map(NET, "pid-b"), NULL };
 
 	res[1] = cost_map("cost", n, res[0]);
 	CU_ASSERT(resource_size(res[1]) > VERSION_FLAT_MAX);
@@ -388,5 +388,5 @@ int main(void)
 		CU_TEST_INFO_NULL
 	};
 
-	return alto_suite("alto_http_time", tests);
+	return maps_suite("alto_http_time", tests);
 }

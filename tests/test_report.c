@@ -111,9 +111,9 @@ static void entities_of_property_maps_are_counted(void)
 	struct buf b = BUF_INIT(1 << 20);
 	struct snapshot *first, *same, *none;
 
-	first = snapshot_of(directory(), resource_ref(two));
-	same = snapshot_of(directory(), two);
-	none = snapshot_of(directory(), properties("{\"meta\":{},"
+	first = snapshot_of(directory(EMPTY), resource_ref(two));
+	same = snapshot_of(directory(EMPTY), two);
+	none = snapshot_of(directory(EMPTY), properties("{\"meta\":{},"
 	                                           "\"property-map\":{}}"));
 	report_turn(r, first);
 	CU_ASSERT_EQUAL(entities_of(r), 2);
@@ -252,13 +252,7 @@ int main(void)
 		  each_upstream_and_key_has_its_metrics },
 		CU_TEST_INFO_NULL
 	};
-	int status;
 
-	if (digest_new(&digest) != RC_OK || sign_key_new(&key) != RC_OK)
-		return 99;
 	log_level_set(LOG_LEVEL_WARN);
-	status = suite_run("report", tests);
-	digest_free(digest);
-	sign_key_free(key);
-	return status;
+	return maps_suite("report", tests);
 }

@@ -31,6 +31,16 @@ static void check_same(const struct resource *a, const struct resource *b)
 	free(text_b);
 }
 
+/* Takes over base and anew; returns next, the base of the next step. */
+static struct resource *check_step(struct resource *base, struct resource *next,
+                                   struct resource *anew)
+{
+	check_same(next, anew);
+	resource_unref(anew);
+	resource_unref(base);
+	return next;
+}
+
 static struct costrow *costrow_copy(const struct costrow *from)
 {
 	struct costrow *row = costrow_new(PIDS);
@@ -113,10 +123,7 @@ static void cost_maps_seal_by_increments_as_anew(void)
 		meta.net.tag[0] = (char)('a' + dice(2));
 		next = seal_costs(rows, &meta, base);
 		anew = costs_anew(rows, &meta);
-		check_same(next, anew);
-		resource_unref(anew);
-		resource_unref(base);
-		base = next;
+		base = check_step(base, next, anew);
 	}
 	resource_unref(base);
 	for (size_t i = 0; i < PIDS; i++)
@@ -192,10 +199,7 @@ static void network_maps_seal_by_increments_as_anew(void)
 		edit_net(rows);
 		next = seal_net(rows, base, false);
 		anew = seal_net(rows, NULL, true);
-		check_same(next, anew);
-		resource_unref(anew);
-		resource_unref(base);
-		base = next;
+		base = check_step(base, next, anew);
 	}
 	resource_unref(base);
 	for (size_t i = 0; i < PIDS; i++)

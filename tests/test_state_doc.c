@@ -199,26 +199,30 @@ static void edit_null_triple(json_t *doc)
 	json_array_set_new(json_object_get(doc, "state"), 1, json_null());
 }
 
-static void a_state_document_must_lead_to_its_root(void)
+static void an_edited_state_document_is_refused(void)
 {
-	CU_ASSERT_EQUAL(read_edited(edit_nothing), RC_OK);
-	CU_ASSERT_EQUAL(read_edited(edit_drop_leaf), RC_EDIGEST);
-	CU_ASSERT_EQUAL(read_edited(edit_no_leaves), RC_EDIGEST);
-	CU_ASSERT_EQUAL(read_edited(edit_size), RC_EDIGEST);
-	CU_ASSERT_EQUAL(read_edited(edit_swap), RC_ERULE);
-	CU_ASSERT_EQUAL(read_edited(edit_twice), RC_ERULE);
-}
+	static const struct {
+		void (*edit)(json_t *doc);
+		enum rc rc;
+	} rows[] = {
+		{ edit_nothing, RC_OK },
+		{ edit_drop_leaf, RC_EDIGEST },	/* does not lead to its root */
+		{ edit_no_leaves, RC_EDIGEST },
+		{ edit_size, RC_EDIGEST },
+		{ edit_swap, RC_ERULE },
+		{ edit_twice, RC_ERULE },
+		{ edit_number_leaf, RC_ESYNTAX },
+		{ edit_leaves_object, RC_ESYNTAX },
+		{ edit_serial, RC_ERULE },
+		{ edit_session, RC_ERULE },
+		{ edit_no_service, RC_ENOENT },
+		{ edit_no_state, RC_ENOENT },
+		{ edit_short_triple, RC_ESYNTAX },
+		{ edit_null_triple, RC_ESYNTAX }
+	};
 
-static void a_broken_state_document_is_refused(void)
-{
-	CU_ASSERT_EQUAL(read_edited(edit_number_leaf), RC_ESYNTAX);
-	CU_ASSERT_EQUAL(read_edited(edit_leaves_object), RC_ESYNTAX);
-	CU_ASSERT_EQUAL(read_edited(edit_serial), RC_ERULE);
-	CU_ASSERT_EQUAL(read_edited(edit_session), RC_ERULE);
-	CU_ASSERT_EQUAL(read_edited(edit_no_service), RC_ENOENT);
-	CU_ASSERT_EQUAL(read_edited(edit_no_state), RC_ENOENT);
-	CU_ASSERT_EQUAL(read_edited(edit_short_triple), RC_ESYNTAX);
-	CU_ASSERT_EQUAL(read_edited(edit_null_triple), RC_ESYNTAX);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CU_ASSERT_EQUAL(read_edited(rows[i].edit), rows[i].rc);
 }
 
 static void the_triple_travels_as_json(void)
@@ -272,10 +276,8 @@ int main(void)
 		  the_state_document_is_canonical },
 		{ "the state document reads back",
 		  the_state_document_reads_back },
-		{ "a state document must lead to its root",
-		  a_state_document_must_lead_to_its_root },
-		{ "a broken state document is refused",
-		  a_broken_state_document_is_refused },
+		{ "an edited state document is refused",
+		  an_edited_state_document_is_refused },
 		{ "the triple travels as JSON", the_triple_travels_as_json },
 		{ "every resource of a snapshot proves itself",
 		  every_resource_of_a_snapshot_proves_itself },

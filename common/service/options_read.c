@@ -22,6 +22,14 @@ static void usage(FILE *to, const struct options_program *p)
 	        p->name, p->config);
 }
 
+static void say_errors(const struct buf *lines, enum rc rc)
+{
+	if (lines->len > 0)
+		fputs(buf_str(lines), stderr);
+	else
+		fprintf(stderr, "%s\n", rc_text(rc));
+}
+
 static bool load_conf(const struct options_program *p, const char *path,
                       struct conf **conf)
 {
@@ -29,8 +37,7 @@ static bool load_conf(const struct options_program *p, const char *path,
 	enum rc rc = conf_load(p->table, path, conf, &errors);
 
 	if (rc != RC_OK)
-		fprintf(stderr, "%s", errors.len ? buf_str(&errors) :
-		        rc_text(rc));
+		say_errors(&errors, rc);
 	buf_free(&errors);
 	return rc == RC_OK;
 }
@@ -66,8 +73,7 @@ static int check(const struct options_program *p, const char *path)
 	enum rc rc = conf_check(p->table, path, look_closer, &v, &v.errors);
 
 	if (rc != RC_OK)
-		fprintf(stderr, "%s", v.errors.len ? buf_str(&v.errors) :
-		        rc_text(rc));
+		say_errors(&v.errors, rc);
 	say_warnings(&v.warnings);
 	if (rc == RC_OK)
 		printf("%s: ok\n", path);
