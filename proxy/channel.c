@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/sys/clock.h"
+#include "common/sys/keyfile.h"
 #include "common/sys/log.h"
 
 #define MISSES_MAX	2	/* before the directory is asked again */
@@ -80,6 +81,7 @@ static void connect_to(struct applier *a, const char *uri)
 	if (uri != a->push[i])
 		snprintf(a->push[i], sizeof(a->push[i]), "%s", uri);
 	a->channel.phase = CHANNEL_CONNECT;
+	a->channel.renewed = false;
 	a->channel.conn++;
 	show(a, "connecting", NULL);
 	tell_connect(a, a->push[i], who);
@@ -179,6 +181,31 @@ void channel_found(struct applier *a, const struct pull_result *r)
 
 /* ---- what happens to it ---------------------------------------------------- */
 
+/* What it was opened with may soon be taken out over there. */
+static void show_token(struct applier *a)
+{
+	const char *header = contacts_at(a->contacts, sources_chosen(
+		a->sources))->authorization;
+	struct buf b = BUF_INIT(FRAME_TOKEN_MAX * 2 + 64);
+
+	a->channel.renewed = false;
+	if (!header)
+		return;
+	frame_credentials(header + strlen("Bearer "), &b);
+	if (buf_rc(&b) == RC_OK)
+		tell(a, MSG_DO_SEND, b.data, b.len, 0);
+	keyfile_token_free(buf_take(&b, NULL));
+	buf_free(&b);
+}
+
+void channel_renewed(struct applier *a)
+{
+	if (a->channel.phase == CHANNEL_OPEN)
+		show_token(a);
+	else
+		a->channel.renewed = true;
+}
+
 static void on_open(struct applier *a)
 {
 	struct channel *ch = &a->channel;
@@ -188,6 +215,8 @@ static void on_open(struct applier *a)
 	ch->greeted = ch->led = false;
 	ch->chance = CHANCE_NONE;
 	ch->heard_ms = ch->beat_ms = clock_mono_ms();
+	if (ch->renewed)
+		show_token(a);
 	drive(a, sub_opened(a->sub));
 }
 

@@ -27,9 +27,9 @@ static void drop_texts(struct msg *m)
 	case MSG_BELOW:
 		free(((struct msg_below *)m)->below);
 		break;
-	case MSG_DO_SEND:
+	case MSG_DO_SEND:		/* may be `credentials` */
 	case MSG_DO_CLOSE:
-		free(((struct msg_do *)m)->text);
+		keyfile_token_free(((struct msg_do *)m)->text);
 		break;
 	case MSG_DO_CONNECT:
 		free(((struct msg_connect *)m)->uri);
@@ -112,8 +112,10 @@ static void on_reload(struct applier *a, struct msg_command *m)
 	enum rc rc = contacts_reload(a->contacts, &renewed, &d);
 	struct buf why = BUF_INIT(1024), b = BUF_INIT(RELOAD_TEXT_MAX);
 
-	if (rc == RC_OK && renewed)
+	if (rc == RC_OK && renewed) {
 		buf_puts(&m->beside.renewed, "upstream\n");
+		channel_renewed(a);
+	}
 	renewal_log(&m->beside, "proxy");
 	if (rc == RC_OK) {
 		buf_putc(&b, '{');

@@ -55,6 +55,8 @@ struct channel {
 	uint64_t conn;			/* number of the newest connection */
 	uint64_t ticket;		/* ASK */
 	uint64_t heard_ms, beat_ms;	/* OPEN */
+	bool renewed;			/* CONNECT: a reload brought another
+					 * token than it is opened with */
 	bool greeted;			/* OPEN: its hello has come, */
 	bool led;			/* and something that was verified; also by
 					 * polls, since they went well */
@@ -196,6 +198,8 @@ void channel_failed(struct applier *a, enum source_fault f, const char *why,
 void channel_close(struct applier *a, int code, const char *reason);
 /* What is due; returns when there is more. */
 uint64_t channel_tick(struct applier *a, uint64_t now);
+/* There are other tokens: a connection that is open is told (`credentials`). */
+void channel_renewed(struct applier *a);
 /* Another upstream is in use. */
 void channel_switched(struct applier *a, const char *why);
 

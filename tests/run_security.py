@@ -248,15 +248,72 @@ def proxy_token(top):
     w.server.reload()
     secret(mine, TOKENS[1])
     p.ctl("reload")
-    before = p.counts()
-    secret(file, TOKENS[1])
+    before, came = p.counts(), metric(w.server, "alto_subscribers_total")
+    wait(lambda: any("shows its token of now" in l for l in w.server.lines()),
+         None, "it shows it")
+    secret(file, TOKENS[1])             # the connection was opened with [0]
     w.server.reload()
-    wait(lambda: p.counts()["reopened"] != before["reopened"] and
-         p.counts()["phase"] == "current", None, "it comes again")
     w.change()
     alto.in_step(w.server, p)
     now = p.counts()
-    need(now["fetches"] == before["fetches"], "something was fetched: %s", now)
+    for what in ("reopened", "fetches"):
+        need(now[what] == before[what], "%s: %s", what, now)
+    need(metric(w.server, "alto_subscribers_total") == came, "it came again")
+    # Who is told nothing comes again, at once, and is told what is new.
+    secret(mine, "never-heard-of-0123456789")
+    p.ctl("reload")
+    wait(lambda: w.server.status()["refused"].get("its token is not known"),
+         None, "it is counted")
+    secret(file, TOKENS[0])
+    w.server.reload()
+    wait(lambda: p.counts()["reopened"] != before["reopened"], None, "4004")
+    secret(mine, TOKENS[0])
+    p.ctl("reload")
+    w.change()
+    alto.in_step(w.server, p)
+    need(p.counts()["fetches"] == before["fetches"], "something was fetched")
+    w.end()
+
+
+@story("a token within a connection is worth what it is before one")
+def within(top):
+    files = [secret(os.path.join(top, n + ".token"), n + "-0123456789abc")
+             for n in ("milan", "turin")]
+    w = World(top, subscribers=[{"name": "milan", "token-file": files[0]},
+                                {"name": "turin", "token-file": files[1]}])
+
+    def here(name, *tokens):
+        s = Push(w.push, w.trust, name + "-0123456789abc")
+        need(s.subscribe(name) == "subscribed", "%s is refused", name)
+        for token in tokens:
+            s.send("credentials", token=token)
+        return s
+
+    known = "its token is not known"
+    s = here("milan", "wrong-0123456789abc", "turin-0123456789abc")
+    secret(files[0], "other-0123456789abc", "milan-0123456789abc")
+    w.server.reload()
+    w.change()
+    s.until("update")                   # two mistakes change nothing
+    wait(lambda: w.server.status()["refused"] == {
+        known: 1, "its token is another subscriber's": 1}, None, "counted")
+    s.send("credentials", token="other-0123456789abc")
+    wait(lambda: any("shows its token of now" in l for l in w.server.lines()),
+         None, "it is taken")
+    secret(files[0], "other-0123456789abc")
+    w.server.reload()
+    w.change()
+    s.until("update")
+    s.send("credentials", token="third-0123456789abc")
+    while s.recv():
+        pass
+    need(s.closed == DENIED, "a third mistake: %s", s.closed)
+    s = here("turin", "short")
+    while s.recv():
+        pass
+    need(s.closed == 4001, "no token: %s", s.closed)
+    for l in w.server.lines():
+        need("0123456789abc" not in l and "short" not in l, "told: %s", l)
     w.end()
 
 

@@ -204,6 +204,23 @@ static void an_alive_comes_back_from_either_side(void)
 	end();
 }
 
+static void credentials_come_back(void)
+{
+	char token[FRAME_TOKEN_MAX + 1];
+
+	start();
+	frame_credentials("a\"b\\0123456789ab", &text);
+	reads(FRAME_CREDENTIALS);
+	CU_ASSERT_STRING_EQUAL(f->token, "a\"b\\0123456789ab");
+	buf_clear(&text);
+	memset(token, '"', FRAME_TOKEN_MAX);
+	token[FRAME_TOKEN_MAX] = '\0';
+	frame_credentials(token, &text);
+	reads(FRAME_CREDENTIALS);
+	CU_ASSERT_STRING_EQUAL(f->token, token);
+	end();
+}
+
 static void bye_and_error_come_back(void)
 {
 	char longer[FRAME_REASON_MAX + 2];
@@ -315,6 +332,7 @@ int main(void)
 		T(the_uri_of_one_below_is_left_out_when_it_was_cut),
 		T(a_bad_uri_of_one_below_is_left_out),
 		T(an_alive_comes_back_from_either_side),
+		T(credentials_come_back),
 		T(bye_and_error_come_back),
 		T(an_update_comes_back_and_lends_its_patches),
 		T(updates_of_a_publisher_come_back),

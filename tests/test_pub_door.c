@@ -227,6 +227,51 @@ static void another_service_is_shown_the_door(void)
 	finish();
 }
 
+static void credentials_are_heard_at_any_time(void)
+{
+	static const char token[] = "milan-0123456789";
+	struct buf b = BUF_INIT(1000);
+
+	start();
+	frame_credentials(token, &b);
+	CU_ASSERT_EQUAL(feed_buf(&b), PUB_NEWS_CREDENTIALS);
+	CU_ASSERT_STRING_EQUAL(pub_token(p), token);
+	next_text(FRAME_HELLO);
+	(void)subscribe(head());
+	CU_ASSERT_PTR_NULL(pub_token(p));
+	answered(MODE_CURRENT);
+	frame_credentials(token, &b);
+	CU_ASSERT_EQUAL(feed_buf(&b), PUB_NEWS_CREDENTIALS);
+	CU_ASSERT_STRING_EQUAL(pub_token(p), token);
+	CU_ASSERT_EQUAL(ack(&head()->pos), PUB_NEWS_ACK);
+	CU_ASSERT_PTR_NULL(pub_token(p));
+	finish();
+}
+
+static void broken_credentials_are_a_breach_and_not_shown(void)
+{
+	static const char *const bad[] = { "too-short", "a blank 0123456789" };
+	struct buf b = BUF_INIT(1000);
+	enum pub_news news;
+
+	start();
+	for (size_t i = 0; i < 2; i++) {
+		struct diag d = { .line = 0 };
+
+		again();
+		next_text(FRAME_HELLO);
+		buf_clear(&b);
+		frame_credentials(bad[i], &b);
+		CU_ASSERT_EQUAL(pub_frame(p, b.data, b.len, &news, &d), RC_OK);
+		CU_ASSERT_EQUAL(news, PUB_NEWS_NONE);
+		CU_ASSERT_PTR_NULL(strstr(d.text, bad[i]));
+		CU_ASSERT_PTR_NULL(pub_token(p));
+		next_breach("E_SYNTAX");
+	}
+	buf_free(&b);
+	finish();
+}
+
 static void bye_and_error_are_heard(void)
 {
 	struct buf b = BUF_INIT(1000);
@@ -289,6 +334,8 @@ int main(void)
 		T(what_breaks_the_protocol_is_shown_the_door),
 		T(subscribing_before_hello_or_twice_is_a_breach),
 		T(another_service_is_shown_the_door),
+		T(credentials_are_heard_at_any_time),
+		T(broken_credentials_are_a_breach_and_not_shown),
 		T(bye_and_error_are_heard),
 		T(who_is_sent_away_is_told_why_and_for_how_long),
 		CU_TEST_INFO_NULL

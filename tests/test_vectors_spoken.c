@@ -150,6 +150,7 @@ static bool frame_as(const json_t *want, const struct frame *f)
 	       text_as(want, "reason", f->reason) &&
 	       text_as(want, "nonce", f->nonce) &&
 	       text_as(want, "code", f->code) &&
+	       text_as(want, "token", f->token) &&
 	       count_as(want, "heartbeat", f->heartbeat) &&
 	       count_as(want, "message", f->message_max) &&
 	       count_as(want, "path", f->path.n) &&
@@ -172,11 +173,11 @@ static enum frame_kind kind_of(const char *name)
 {
 	static const char *const kinds[] = {
 		"hello", "subscribe", "subscribed", "update", "snapshot",
-		"ack", "alive", "bye", "error"
+		"ack", "alive", "bye", "error", "credentials"
 	};
 	size_t i = 0;
 
-	while (i < 8 && strcmp(kinds[i], name) != 0)
+	while (i < 9 && strcmp(kinds[i], name) != 0)
 		i++;
 	return (enum frame_kind)i;
 }

@@ -24,6 +24,7 @@ struct pub {
 	char name[IRD_NAME_MAX + 1];
 	char nonce[65];
 	char *uri, *push;		/* malloc or NULL */
+	struct frame *shown;		/* `credentials`, or NULL */
 	struct position have, acked, cursor;
 	struct position order;		/* of the last `snapshot` */
 	int64_t sent_created;		/* of the last state sent */
@@ -56,6 +57,7 @@ void pub_free(struct pub *p)
 	free(p->uri);
 	free(p->push);
 	free(p->below);
+	frame_free(p->shown);
 	buf_free(&p->text);
 	free(p);
 }
@@ -244,6 +246,9 @@ static enum rc on_frame(struct pub *p, struct frame *f, enum pub_news *news,
 		p->owe_alive = p->owe_alive || p->nonce[0] != '\0';
 		*news = PUB_NEWS_ALIVE;
 		return RC_OK;
+	case FRAME_CREDENTIALS:
+		*news = PUB_NEWS_CREDENTIALS;
+		return RC_OK;
 	case FRAME_BYE:
 		*news = PUB_NEWS_BYE;
 		pub_close(p, CLOSE_GOING, 0);
@@ -267,6 +272,8 @@ enum rc pub_frame(struct pub *p, const char *text, size_t len,
 	if (!d)
 		d = &own;
 	*news = PUB_NEWS_NONE;
+	frame_free(p->shown);
+	p->shown = NULL;
 	if (p->closing)
 		return RC_OK;
 	if (len > p->world->received_max)
@@ -279,7 +286,10 @@ enum rc pub_frame(struct pub *p, const char *text, size_t len,
 		return RC_OK;
 	}
 	rc = on_frame(p, f, news, d);
-	frame_free(f);
+	if (*news == PUB_NEWS_CREDENTIALS)
+		p->shown = f;
+	else
+		frame_free(f);
 	return rc;
 }
 
@@ -453,6 +463,11 @@ bool pub_pulling(const struct pub *p)
 const char *pub_name(const struct pub *p)
 {
 	return p->name;
+}
+
+const char *pub_token(const struct pub *p)
+{
+	return p->shown ? p->shown->token : NULL;
 }
 
 const char *pub_uri(const struct pub *p)

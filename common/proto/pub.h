@@ -62,6 +62,7 @@ enum pub_news {
 				 * pub_have() is due, then pub_resync(); else
 				 * pub_behind() */
 	PUB_NEWS_ALIVE,
+	PUB_NEWS_CREDENTIALS,	/* pub_token(): what it shows from now on */
 	PUB_NEWS_BYE,
 	PUB_NEWS_ERROR
 };
@@ -97,6 +98,8 @@ bool pub_at_head(const struct pub *p);		/* nothing is owed */
 /* It is owed a `snapshot`, or has not acked the one that it was sent. */
 bool pub_pulling(const struct pub *p);
 const char *pub_name(const struct pub *p);	/* "" before `subscribe` */
+/* Of the last frame, until the next: what it shows; NULL: that was another. */
+const char *pub_token(const struct pub *p);
 const char *pub_uri(const struct pub *p);
 const char *pub_push_uri(const struct pub *p);
 const struct position *pub_have(const struct pub *p);	/* of `subscribe` */

@@ -103,11 +103,11 @@ static enum rc identify(struct subscriber *s, const struct ws_request *rq)
 	       RC_OK : RC_EKEY;
 }
 
-static void forget_secret(struct subscriber *s)
+static void forget_secret(char *authorization)
 {
-	if (s->authorization)
-		OPENSSL_cleanse(s->authorization, strlen(s->authorization));
-	free(s->authorization);
+	if (authorization)
+		OPENSSL_cleanse(authorization, strlen(authorization));
+	free(authorization);
 }
 
 static void link_in(struct push *p, struct subscriber *s)
@@ -130,7 +130,7 @@ static void on_open(struct ws_conn *c, const struct ws_request *rq)
 	if (!s || identify(s, rq) != RC_OK ||
 	    pub_new(&p->world, clock_wall_ms(), &s->pub) != RC_OK) {
 		if (s)
-			forget_secret(s);
+			forget_secret(s->authorization);
 		free(s);
 		ws_abort(c);
 		return;
@@ -220,6 +220,49 @@ static void on_ahead(struct subscriber *s)
 		p->cfg.ahead(pub_have(s->pub), p->cfg.arg);
 }
 
+static bool may_be(const struct subscriber *s)
+{
+	return guard_may_be(s->push->cfg.guard, &s->badge, pub_name(s->pub));
+}
+
+static void deny(struct subscriber *s)
+{
+	log_warn("push", "peer=%s may not be subscriber=%s", ws_peer(s->ws),
+	         pub_name(s->pub));
+	pub_close(s->pub, CLOSE_DENIED, 0);
+}
+
+/* A token that is to replace the one it has shown: for when that is taken out. What
+ * proves nothing changes nothing, but is not for guessing. */
+static void on_credentials(struct subscriber *s)
+{
+	struct buf text = BUF_INIT(FRAME_TOKEN_MAX + 16);
+	struct ws_request rq = { .peer = ws_peer(s->ws), .tls = s->tls };
+	struct guard_badge was = s->badge;
+	const char *why = "", *name = pub_name(s->pub);
+	char *header;
+
+	buf_printf(&text, "Bearer %s", pub_token(s->pub));
+	header = buf_take(&text, NULL);
+	if (!header)
+		return;
+	rq.authorization = header;
+	if (guard_admit(s->push->cfg.guard, &rq, &s->badge, &why) == 0 &&
+	    (!name[0] || may_be(s))) {
+		log_info("push", "subscriber=%s peer=%s shows its token of now",
+		         name, rq.peer);
+		forget_secret(s->authorization);
+		s->authorization = header;
+		return;
+	}
+	s->badge = was;
+	forget_secret(header);
+	turn_away(s->push, rq.peer, 0, why[0] ? why : "its token is another "
+	          "subscriber's");
+	if (++s->wrong >= PUSH_WRONG_MAX)
+		deny(s);
+}
+
 static void on_news(struct subscriber *s, enum pub_news news)
 {
 	switch (news) {
@@ -232,24 +275,15 @@ static void on_news(struct subscriber *s, enum pub_news news)
 	case PUB_NEWS_ACK:
 		push_changed(s->push);
 		break;
+	case PUB_NEWS_CREDENTIALS:
+		on_credentials(s);
+		break;
 	case PUB_NEWS_NONE:
 	case PUB_NEWS_ALIVE:
 	case PUB_NEWS_BYE:
 	case PUB_NEWS_ERROR:
 		break;
 	}
-}
-
-static bool may_be(const struct subscriber *s)
-{
-	return guard_may_be(s->push->cfg.guard, &s->badge, pub_name(s->pub));
-}
-
-static void deny(struct subscriber *s)
-{
-	log_warn("push", "peer=%s may not be subscriber=%s", ws_peer(s->ws),
-	         pub_name(s->pub));
-	pub_close(s->pub, CLOSE_DENIED, 0);
 }
 
 static void on_message(struct ws_conn *c, const char *data, size_t len)
@@ -375,7 +409,7 @@ void push_forget(struct subscriber *s)
 	count(&p->n_subscribed, &s->subscribed, false);
 	count(&p->n_pulling, &s->pulling, false);
 	ws_set_user(s->ws, NULL);
-	forget_secret(s);
+	forget_secret(s->authorization);
 	pub_free(s->pub);
 	free(s);
 }

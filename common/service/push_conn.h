@@ -12,6 +12,7 @@
 
 #define PUSH_SWEEP_MS 1000	/* how often those who are stuck are looked for */
 #define PUSH_FOREIGN_MS 600000	/* for which the last one is told in the status */
+#define PUSH_WRONG_MAX 3	/* credentials that prove nothing, of one */
 #define PUSH_TOLD_MAX 10	/* refusals that are logged between two of these */
 
 struct subscriber {
@@ -24,6 +25,7 @@ struct subscriber {
 	struct guard_badge badge;	/* what that was worth last */
 	bool subscribed, pulling;	/* it is counted as such */
 	bool loud;			/* it has sent more than it may */
+	unsigned wrong;			/* credentials that proved nothing */
 	uint64_t connected_ms;
 	uint64_t behind_ms;	/* not at the head since; 0: it is */
 	uint64_t stuck_ms;	/* the socket takes nothing since; 0: it does */

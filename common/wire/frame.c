@@ -189,6 +189,13 @@ void frame_alive_at(const struct position *pos, const char *nonce,
 	buf_puts(dst, "}}");
 }
 
+void frame_credentials(const char *token, struct buf *dst)
+{
+	buf_puts(dst, "{\"credentials\":{\"token\":");
+	put(dst, token);
+	buf_puts(dst, "}}");
+}
+
 void frame_bye(const char *reason, unsigned retry_after, struct buf *dst)
 {
 	buf_puts(dst, "{\"bye\":{\"reason\":");

@@ -25,11 +25,14 @@
 #define FRAME_BELOW_URI_MAX 255		/* and their URIs: longer, left out */
 #define FRAME_ACK_MAX (1u << 19)	/* bytes: entries that pass it, too */
 #define FRAME_REASON_MAX 120
+#define FRAME_TOKEN_MIN 16		/* printable ASCII, no blanks */
+#define FRAME_TOKEN_MAX 512
 #define FRAME_WITHIN_MAX 30		/* seconds that pulls are spread over */
 
 enum frame_kind {
 	FRAME_HELLO, FRAME_SUBSCRIBE, FRAME_SUBSCRIBED, FRAME_UPDATE,
-	FRAME_SNAPSHOT, FRAME_ACK, FRAME_ALIVE, FRAME_BYE, FRAME_ERROR
+	FRAME_SNAPSHOT, FRAME_ACK, FRAME_ALIVE, FRAME_BYE, FRAME_ERROR,
+	FRAME_CREDENTIALS
 };
 
 enum frame_mode { MODE_CURRENT, MODE_DELTA, MODE_SNAPSHOT, MODE_BEHIND };
@@ -115,6 +118,8 @@ struct frame {
 	unsigned retry_after;		/* seconds */
 	/* ERROR */
 	char code[33];
+	/* CREDENTIALS; frame_free() wipes it */
+	char token[FRAME_TOKEN_MAX + 1];
 };
 
 /* text must outlive *out. RC_ESYNTAX: not JSON, or a member of another type;
@@ -160,6 +165,7 @@ void frame_ack(const struct position *pos, const struct frame_below *below,
 void frame_alive(const struct state *st, const char *nonce, struct buf *dst);
 void frame_alive_at(const struct position *pos, const char *nonce,
                     struct buf *dst);
+void frame_credentials(const char *token, struct buf *dst);
 void frame_bye(const char *reason, unsigned retry_after, struct buf *dst);
 /* text is cut at FRAME_REASON_MAX bytes. */
 void frame_error(const char *code, const char *text, struct buf *dst);

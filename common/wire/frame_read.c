@@ -9,7 +9,7 @@
 
 static const char *const kinds[] = {
 	"hello", "subscribe", "subscribed", "update", "snapshot", "ack",
-	"alive", "bye", "error"
+	"alive", "bye", "error", "credentials"
 };
 
 static const char *const modes[] = { FRAME_MODE_WORDS };
@@ -275,6 +275,27 @@ static enum rc read_error(const json_t *m, struct frame *f, struct diag *d)
 	return rc;
 }
 
+/* No text of ours shows what it was. */
+static enum rc read_credentials(const json_t *m, struct frame *f,
+                                struct diag *d)
+{
+	const char *s;
+	enum rc rc = json_text(m, "", "token", SIZE_MAX, &s, d);
+	size_t n = rc == RC_OK ? strlen(s) : 0;
+	bool ok = n >= FRAME_TOKEN_MIN && n <= FRAME_TOKEN_MAX;
+
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = s[i] > ' ' && s[i] < 0x7f;
+	if (!ok)
+		return diag_set(d, RC_ESYNTAX, "token: not %d to %d printable "
+		                "ASCII characters", FRAME_TOKEN_MIN,
+		                FRAME_TOKEN_MAX);
+	memcpy(f->token, s, n + 1);
+	return RC_OK;
+}
+
 static enum rc read_small(const json_t *m, struct frame *f, struct diag *d)
 {
 	switch (f->kind) {
@@ -294,6 +315,8 @@ static enum rc read_small(const json_t *m, struct frame *f, struct diag *d)
 		return read_bye(m, f, d);
 	case FRAME_ERROR:
 		return read_error(m, f, d);
+	case FRAME_CREDENTIALS:
+		return read_credentials(m, f, d);
 	case FRAME_UPDATE:
 		break;
 	}
@@ -372,5 +395,6 @@ void frame_free(struct frame *f)
 	free(f->changes);
 	free(f->below);
 	leaf_set_free(f->leaves);
+	explicit_bzero(f->token, sizeof(f->token));
 	free(f);
 }

@@ -925,6 +925,9 @@ def patch_change(after, base, media, data):
             "data": data}
 
 
+TOKEN = 'milan-"0123456789'
+
+
 def conversation():
     """One connection, as it goes."""
     at1 = {"serial": 1, "session": SESSION}
@@ -999,6 +1002,7 @@ def others():
                         {"gone": "cost-routing"}]},
                 serial=2, session=SESSION,
                 changes=["pull net", "gone cost-routing"]),
+        message(sub, "credentials", {"token": TOKEN}, token=TOKEN),
         message(sub, "bye", {"reason": "going away"}, reason="going away"),
         message(pub, "error", {"meta": {"code": "E_SYNTAX", "message":
                                         "not a message"}},
@@ -1038,6 +1042,15 @@ def bad_messages():
         bad("a member twice", '{"bye":{"reason":"x","reason":"y"}}'),
         bad("a message that is no object", {"bye": 1}, "syntax"),
         bad("bye without reason", {"bye": {}}),
+        bad("credentials without a token", {"credentials": {}}),
+        bad("a token that is no text", {"credentials": {"token": 1}},
+            "syntax"),
+        bad("a token of 15 characters",
+            {"credentials": {"token": TOKEN[:15]}}, "syntax"),
+        bad("a token of 513 characters",
+            {"credentials": {"token": "a" * 513}}, "syntax"),
+        bad("a token with a blank",
+            {"credentials": {"token": TOKEN[:8] + " " + TOKEN[8:]}}, "syntax"),
         bad("a state of two lines", {"alive": {"state": triple[:2]}},
             "syntax"),
         bad("ack without a serial", {"ack": {"session": SESSION}}),
