@@ -455,12 +455,16 @@ def crowd(daemon, data, sources, most):
         for w in wires:
             r = w.reply()
             got[r.status if r else 0] += 1
-            need(not r or r.status in (200, 503), "%s", r)
-            need(not r or r.status == 200 or
+            took = time.monotonic() - begin
+            # One that had a place, on a machine too slow to read it in time.
+            behind = r and r.status == 408 and took > HEADER_S
+            need(not r or r.status in (200, 503) or behind, "%s", r)
+            need(not r or r.status != 503 or
                  r.headers.get("retry-after", "").isdigit(),
                  "no Retry-After: %s", r)
         late = time.monotonic() - begin > IDLE_S    # places were free again
-    need(most - 16 <= got[200] and (late or got[200] <= most), "%s",
+    served = got[200] + got[408]
+    need(most - 16 <= served and (late or served <= most), "%s",
          dict(got))
 
 

@@ -12,6 +12,7 @@
 #include "common/wire/json.h"
 #include "common/wire/media.h"
 #include "common/wire/seal.h"
+#include "tests/world_must.h"
 
 static const char *const pid_names[WORLD_PIDS] = {
 	"default", "a", "A", "b-1", "b:2", "ab", "Z", "0", "zz"

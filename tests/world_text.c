@@ -11,6 +11,7 @@
 #include "common/wire/json.h"
 #include "common/wire/jsonpatch.h"
 #include "common/wire/media.h"
+#include "tests/world_must.h"
 
 void world_must(enum rc rc, const char *file, int line)
 {

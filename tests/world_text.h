@@ -14,10 +14,6 @@
 
 #define WORLD_TEXT_MAX (8u << 20)	/* bytes of a body */
 
-/* What cannot fail in a test aborts. */
-#define must(rc) world_must(rc, __FILE__, __LINE__)
-void world_must(enum rc rc, const char *file, int line);
-
 /* The patch between two versions, appended; its media type. */
 const char *world_patch(const struct resource *from,
                         const struct resource *to, struct buf *dst);
