@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -216,6 +217,62 @@ def refused(top):
     server.stop()
 
 
+class Refuser:
+    """Answers every request with the status of now, and closes."""
+
+    def __init__(self):
+        self.status = 403
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.uri = "ws://127.0.0.1:%d/push" % self.socket.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.answer(self.socket.accept()[0])
+
+    def answer(self, s):
+        with s, contextlib.suppress(OSError):
+            s.settimeout(alto.WAIT_S)
+            held = b""
+            while b"\r\n\r\n" not in held:
+                held += s.recv(4096) or b"\r\n\r\n"
+            s.sendall(b"HTTP/1.1 %d No\r\nLocation: ws://127.0.0.1:1/push\r\n"
+                      b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+                      % self.status)
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def closed_doors(top):
+    site = Site(top, "site")
+    door = Refuser()
+    near = alto.Proxy(top, site.server, "near", upstream={
+        "push": door.uri, "retry-max": 1})
+    near.start(ready=False)
+    with test("each refusal of a subscription says where to look",
+              site.server, near):
+        for status, text in ((403, "do not belong together"),
+                             (404, "see upstream.push"),
+                             (426, "see upstream.push"),
+                             (503, "takes no more subscribers"),
+                             (302, "is no publisher"),
+                             (200, "is no publisher")):
+            door.status = status
+            got = alto.wait(lambda: next(
+                (t["text"] for t in near.status()["troubles"]
+                 if t["topic"] == "refused" and
+                 "refused: %d," % status in t["text"]), None),
+                what="a trouble for %d" % status)
+            alto.need(text in got, "%d: %s", status, got)
+        alto.in_step(site.server, near)     # it polls meanwhile
+    near.stop()
+    door.stop()
+    site.server.stop()
+
+
 def aging(top):
     site = Site(top, "site")
     server = alto.at_home(site.server)
@@ -269,7 +326,7 @@ def polling(top):
 
 
 def main():
-    for story in (loud, unlisted, refused, aging, polling):
+    for story in (loud, unlisted, refused, closed_doors, aging, polling):
         if selected(story.__name__):
             with alto.folder() as top:
                 story(top)
