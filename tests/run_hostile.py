@@ -757,8 +757,8 @@ def hints(site, proxy, liar):
     with test("a false heartbeat does not make old data fresh", *all_of):
         liar.word = lambda name, members: dumps(name, dict(
             members, heartbeat=86400) if name == "hello" else members)
-        liar.hang_up()
         asked = liar.asked
+        liar.hang_up()
         alto.wait(lambda: liar.asked > asked and
                   proxy.counts()["phase"] == "current")
         site.change()

@@ -361,7 +361,7 @@ def dated_ahead(top, _):
          "not logged")
     w.server.stop()
     w.server.start()
-    need("stolen" in troubles(w.server), "%s", troubles(w.server))
+    wait(lambda: "stolen" in troubles(w.server), None, "it is said again")
     need(w.server.position()[0] < later, "too early: %s", later)
 
     w.clock.jump(62)
