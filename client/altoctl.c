@@ -4,6 +4,7 @@
  * question and what its answer looks like to people.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -165,7 +166,7 @@ static int run(const struct command *c, const struct options *o)
 		status = finish(c, o, text, fd);
 	free(text);
 	if (o->file)
-		ctl_backup_end(o->file, fd, status);
+		ctl_backup_end(fd, status);
 	return status;
 }
 
@@ -298,12 +299,25 @@ static int command(int n, char **word, struct options *o)
 	return c->print ? run(c, o) : version();
 }
 
+/* What was started without them must not get a file in their place. */
+static void hold_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 	char **word;
 	int n;
 
+	hold_streams();
 	for (int i = 1; i < argc; i++)	/* for the errors before it, too */
 		if (strcmp(argv[i], "-j") == 0 ||
 		    strcmp(argv[i], "--json") == 0)

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +17,7 @@
 
 #define COPY_NAME "journal.copy."	/* as daemons call theirs */
 
-static const char *under_way;		/* the file that is not whole yet */
+static char under_way[PATH_MAX];	/* beside the file: not whole yet */
 
 static void on_end(int sig)
 {
@@ -22,17 +25,17 @@ static void on_end(int sig)
 	raise(sig);			/* as if it had not been caught */
 }
 
-static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM,
+                            SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ };
 
 #define N_ENDS (sizeof(ends) / sizeof(ends[0]))
 
-/* Whoever does not wait for the end has no copy, and finds no file. */
-static void catch_ends(const char *file)
+/* Whoever does not wait for the end finds no file. */
+static void catch_ends(void)
 {
 	struct sigaction act = { .sa_handler = on_end,
 	                         .sa_flags = (int)SA_RESETHAND }, was;
 
-	under_way = file;
 	for (size_t i = 0; i < N_ENDS; i++)
 		if (sigaction(ends[i], NULL, &was) == 0 &&
 		    was.sa_handler != SIG_IGN)
@@ -40,25 +43,59 @@ static void catch_ends(const char *file)
 }
 
 /* No end comes between the file and who removes it. */
-int ctl_backup_open(const char *file, int *fd)
+static int make_beside(void)
 {
 	sigset_t held, was;
-	int e;
+	int fd, e;
 
 	sigemptyset(&held);
 	for (size_t i = 0; i < N_ENDS; i++)
 		sigaddset(&held, ends[i]);
 	sigprocmask(SIG_BLOCK, &held, &was);
-	*fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = mkostemp(under_way, O_CLOEXEC);
 	e = errno;
-	if (*fd >= 0)
-		catch_ends(file);
+	if (fd >= 0)
+		catch_ends();
 	sigprocmask(SIG_SETMASK, &was, NULL);
-	if (*fd >= 0)
-		return EXIT_DONE;
-	return ctl_fail(EXIT_REFUSED, "backup: %s: %s", file,
-	                e == EEXIST ? "it is there already; a backup never "
-	                "overwrites" : strerror(e));
+	errno = e;
+	return fd;
+}
+
+static int fail_file(const char *file, int e)
+{
+	return ctl_fail(EXIT_REFUSED, "backup: %s: %s", file, e == EEXIST ?
+	                "it is there already; a backup never overwrites" :
+	                strerror(e));
+}
+
+int ctl_backup_open(const char *file, int *fd)
+{
+	struct stat st;
+
+	if (lstat(file, &st) == 0)
+		return fail_file(file, EEXIST);
+	if ((size_t)snprintf(under_way, sizeof(under_way), "%s.XXXXXX", file)
+	    >= sizeof(under_way))
+		return fail_file(file, ENAMETOOLONG);
+	*fd = make_beside();
+	return *fd >= 0 ? EXIT_DONE : fail_file(file, errno);
+}
+
+/* It has its name once it is whole and on disk; one that has come there meanwhile
+ * stays what it is. */
+static bool give_name(const char *file)
+{
+	char *copy = strdup(file);
+	int dir = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY |
+	                      O_CLOEXEC) : -1;
+	bool ok = dir >= 0 && link(under_way, file) == 0;
+
+	if (ok)
+		ok = unlink(under_way) == 0 && fsync(dir) == 0;
+	if (dir >= 0)
+		close(dir);
+	free(copy);
+	return ok;
 }
 
 static bool write_all(int fd, const char *data, size_t len)
@@ -132,6 +169,8 @@ int ctl_backup_take(json_t *answer, const char *file, int fd)
 	if (!copy(from, fd, int_of(answer, "bytes")))
 		status = ctl_fail(EXIT_REFUSED, "backup: %s: %s", file, errno ?
 		                  strerror(errno) : "not all of the copy came");
+	else if (!give_name(file))
+		status = fail_file(file, errno);
 	close(from);
 	/* The daemon may have found that it lay there for long enough. */
 	if (unlink(path) != 0 && errno != ENOENT && status == EXIT_DONE)
@@ -142,9 +181,9 @@ int ctl_backup_take(json_t *answer, const char *file, int fd)
 	return status;
 }
 
-void ctl_backup_end(const char *file, int fd, int status)
+void ctl_backup_end(int fd, int status)
 {
 	close(fd);
 	if (status != EXIT_DONE)
-		unlink(file);
+		unlink(under_way);
 }

@@ -5,15 +5,17 @@
 
 #include <jansson.h>
 
-/* Before the daemon is asked: file is made, mode 0600; one that is there is not
- * touched. EXIT_DONE with *fd, or the exit status, with the reason said. */
+/* Before the daemon is asked: a file is made beside it, mode 0600, which gets its
+ * name when it is whole; one that is there is not touched. EXIT_DONE with *fd, or
+ * the exit status, with the reason said. */
 int ctl_backup_open(const char *file, int *fd);
 
 /* Moves the copy that the answer names into file and says so in the answer.
  * EXIT_DONE, or the exit status, with the reason said. */
 int ctl_backup_take(json_t *answer, const char *file, int fd);
 
-/* Closes fd; not done: removes file, as does a signal that ends it before. */
-void ctl_backup_end(const char *file, int fd, int status);
+/* Closes fd; not done: nothing is left, nor when a signal ends it before (SIGKILL
+ * leaves what stands beside the file). */
+void ctl_backup_end(int fd, int status);
 
 #endif

@@ -81,7 +81,7 @@ static void connect_to(struct applier *a, const char *uri)
 	if (uri != a->push[i])
 		snprintf(a->push[i], sizeof(a->push[i]), "%s", uri);
 	a->channel.phase = CHANNEL_CONNECT;
-	a->channel.renewed = false;
+	a->channel.reloaded = false;
 	a->channel.conn++;
 	show(a, "connecting", NULL);
 	tell_connect(a, a->push[i], who);
@@ -188,7 +188,7 @@ static void show_token(struct applier *a)
 		a->sources))->authorization;
 	struct buf b = BUF_INIT(FRAME_TOKEN_MAX * 2 + 64);
 
-	a->channel.renewed = false;
+	a->channel.reloaded = false;
 	if (!header)
 		return;
 	frame_credentials(header + strlen("Bearer "), &b);
@@ -198,12 +198,15 @@ static void show_token(struct applier *a)
 	buf_free(&b);
 }
 
-void channel_renewed(struct applier *a)
+void channel_reloaded(struct applier *a)
 {
+	for (size_t i = 0; i < a->n; i++)
+		if (a->barred_ms[i])
+			a->barred_ms[i] = 1;
 	if (a->channel.phase == CHANNEL_OPEN)
 		show_token(a);
 	else
-		a->channel.renewed = true;
+		a->channel.reloaded = true;
 }
 
 static void on_open(struct applier *a)
@@ -215,7 +218,7 @@ static void on_open(struct applier *a)
 	ch->greeted = ch->led = false;
 	ch->chance = CHANCE_NONE;
 	ch->heard_ms = ch->beat_ms = clock_mono_ms();
-	if (ch->renewed)
+	if (ch->reloaded)
 		show_token(a);
 	drive(a, sub_opened(a->sub));
 }

@@ -112,10 +112,10 @@ static void on_reload(struct applier *a, struct msg_command *m)
 	enum rc rc = contacts_reload(a->contacts, &renewed, &d);
 	struct buf why = BUF_INIT(1024), b = BUF_INIT(RELOAD_TEXT_MAX);
 
-	if (rc == RC_OK && renewed) {
+	if (rc == RC_OK && renewed)
 		buf_puts(&m->beside.renewed, "upstream\n");
-		channel_renewed(a);
-	}
+	if (rc == RC_OK)
+		channel_reloaded(a);
 	renewal_log(&m->beside, "proxy");
 	if (rc == RC_OK) {
 		buf_putc(&b, '{');
@@ -162,6 +162,7 @@ static bool copy_on(struct applier *a)
 	struct buf text = BUF_INIT(4096);
 	struct ctlsock_req *req;
 
+	backup_tidy(&a->backup, a->house->journal);
 	if (a->backup.copy && backup_step(&a->backup, &req, &text))
 		tell_text(a, req, &text);
 	buf_free(&text);

@@ -430,6 +430,7 @@ void probe_answer(struct applier *a, const struct pull_result *r)
 {
 	size_t was = sources_chosen(a->sources);
 	struct probed p = { "", false };
+	uint64_t now;
 
 	if (!a->probe_ticket || r->ticket != a->probe_ticket)
 		return;
@@ -438,7 +439,9 @@ void probe_answer(struct applier *a, const struct pull_result *r)
 	if (r->rc == RC_OK)
 		show_date(a, a->probed, &r->answer);
 	show_probed(a, a->probed, &p);
-	if (sources_probed(a->sources, a->probed, !p.why[0], clock_mono_ms()))
+	now = clock_mono_ms();
+	if (sources_probed(a->sources, a->probed, !p.why[0] &&
+	                   now >= a->barred_ms[a->probed], now))
 		go_to(a, was);
 }
 

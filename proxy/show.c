@@ -13,6 +13,7 @@
 #include "common/wire/state_json.h"
 
 #define ANSWER_MAX 4096u
+#define BARRED_MS 600000	/* an operator over there may have mended it */
 
 /* ---- to the loop ----------------------------------------------------------- */
 
@@ -226,6 +227,7 @@ void show_closed(struct applier *a, const char *why)
 	if (!strstr(a->shown[sources_chosen(a->sources)].trouble, why))
 		log_warn("upstream", "upstream=%s %s", show_at(a), why);
 	show_trouble(a, "refused", why);
+	a->barred_ms[sources_chosen(a->sources)] = clock_mono_ms() + BARRED_MS;
 }
 
 /* Does a spare upstream have another history? why NULL: not any more. */
@@ -262,18 +264,26 @@ void show_probed(struct applier *a, size_t i, const struct probed *p)
 	 * what it was. */
 	if (p->fork || !a->forked[i] || !strstr(p->why, BELOW))
 		set_forked(a, i, p->fork ? p->why : NULL);
-	set_trouble(&a->shown[i], p->why);
+	/* That it answers says nothing of whom it takes. */
+	if (p->why[0] || !a->barred_ms[i])
+		set_trouble(&a->shown[i], p->why);
 	status_set_upstreams(a->house->status, a->shown, a->n);
 }
 
 /* It leads on: what was wrong with it is over, and nobody looks at those after it. */
 static void all_well(struct applier *a, size_t now)
 {
+	bool barred = false;
+
 	for (size_t i = now; i < (a->stuck ? now + 1 : a->n); i++) {
 		set_trouble(&a->shown[i], "");
 		set_forked(a, i, NULL);
+		a->barred_ms[i] = 0;
 	}
-	status_trouble(a->house->status, "refused", NULL, 0);
+	for (size_t i = 0; i < a->n; i++)
+		barred |= a->barred_ms[i] != 0;
+	if (!barred)
+		status_trouble(a->house->status, "refused", NULL, 0);
 	if (a->channel.led)
 		status_trouble(a->house->status, "key", NULL, 0);
 }

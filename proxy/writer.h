@@ -55,8 +55,8 @@ struct channel {
 	uint64_t conn;			/* number of the newest connection */
 	uint64_t ticket;		/* ASK */
 	uint64_t heard_ms, beat_ms;	/* OPEN */
-	bool renewed;			/* CONNECT: a reload brought another
-					 * token than it is opened with */
+	bool reloaded;			/* CONNECT: it is opened with the token of
+					 * before a reload */
 	bool greeted;			/* OPEN: its hello has come, */
 	bool led;			/* and something that was verified; also by
 					 * polls, since they went well */
@@ -137,6 +137,8 @@ struct applier {
 		int64_t created;
 	} above[SOURCES_MAX];
 	bool forked[SOURCES_MAX];	/* and it has another history */
+	uint64_t barred_ms[SOURCES_MAX];	/* it refused our subscription, and is
+					 * not gone back to till then; 0: not */
 	bool late;			/* by our clock all that comes is stale */
 	char push[SOURCES_MAX][IRD_URI_MAX + 1];	/* as discovered */
 	struct plain *plain;		/* the upstream signs nothing; or NULL */
@@ -198,8 +200,9 @@ void channel_failed(struct applier *a, enum source_fault f, const char *why,
 void channel_close(struct applier *a, int code, const char *reason);
 /* What is due; returns when there is more. */
 uint64_t channel_tick(struct applier *a, uint64_t now);
-/* There are other tokens: a connection that is open is told (`credentials`). */
-void channel_renewed(struct applier *a);
+/* Tokens were read again: the connection shows the one of now (`credentials`), also
+ * when it is the same, for the other side may not have known it before. */
+void channel_reloaded(struct applier *a);
 /* Another upstream is in use. */
 void channel_switched(struct applier *a, const char *why);
 

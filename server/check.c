@@ -88,6 +88,7 @@ void server_check(const struct conf *c, struct buf *errors,
 	struct mapset *s = NULL;
 	enum rc rc = RC_OK;
 
+	options_warn_place(c, "signing.key", warnings);
 	if (conf_list_count(c, "maps") == 0)
 		return;			/* said already */
 	rc = mapset_new(c, &s);

@@ -329,6 +329,7 @@ bool orders_tick(struct origin *o, struct backup *b)
 	struct buf text = BUF_INIT(ANSWER_MAX);
 	struct ctlsock_req *req;
 
+	backup_tidy(b, o->house->journal);
 	if (!b->copy)
 		return false;
 	if (backup_step(b, &req, &text))

@@ -168,6 +168,25 @@ def maps(top):
     ])
 
 
+@story("a place where a start has to make a file is told by --check")
+def places(top):
+    b = Bench(top)
+    no = "there is no directory"
+    alto.put(os.path.join(top, "file"), "")
+    for program, base in (("alto-server", b.server), ("alto-proxy", b.proxy)):
+        run_table(b, program, base, [
+            ({"state": "no/state"}, "warns", at("state", no)),
+            ({"state": "file/state"}, "warns", at("state", no)),
+            ({"state": "file"}, "refuses", at("state", "is no directory")),
+            ({"admin": {"socket": "no/ctl.sock"}}, "warns",
+             at("admin.socket", no)),
+        ])
+    run_table(b, "alto-server", b.server, [
+        ({"signing": {"key": "no/signing.pem"}}, "warns",
+         at("signing.key", no)),
+    ])
+
+
 @story("what no subscriber could use is told by --check")
 def subscribers(top):
     b = Bench(top)

@@ -4,6 +4,7 @@ of restoring them, controllers that flap, a wall clock that jumps, wrong command
 
   run_operate.py [PATTERN]
 """
+import glob
 import json
 import os
 import re
@@ -96,16 +97,42 @@ def restore(server, copy):
 
 def broken_off(server, file):
     """Whoever does not wait for the end finds no file."""
-    server.signal(signal.SIGSTOP)
-    try:
-        ctl = subprocess.Popen([alto.find_bin("altoctl"), "-s", server.socket,
-                                "backup", file])
-        wait(lambda: os.path.exists(file), None, "the file is made")
-        ctl.send_signal(signal.SIGINT)
-        need(ctl.wait(alto.WAIT_S) == -signal.SIGINT, "%d", ctl.returncode)
-    finally:
-        server.signal(signal.SIGCONT)
-    need(not os.path.exists(file), "it left a file")
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+        server.signal(signal.SIGSTOP)
+        try:
+            ctl = subprocess.Popen([alto.find_bin("altoctl"), "-s",
+                                    server.socket, "backup", file])
+            wait(lambda: glob.glob(file + ".*"), None, "it is begun")
+            need(not os.path.exists(file), "it has its name already")
+            ctl.send_signal(sig)
+            need(ctl.wait(alto.WAIT_S) == -sig, "%d", ctl.returncode)
+        finally:
+            server.signal(signal.SIGCONT)
+        need(not glob.glob(file + "*"), "it left a file")
+
+
+def unheard(server, file):
+    """Without its streams, what it has to say gets in no file's way."""
+    code = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-',
+                           alto.find_bin("altoctl"), "-s", server.socket,
+                           "backup", file], check=False).returncode
+    need(code == 0, "%d", code)
+    with open(file, "rb") as f:
+        data = f.read()
+    need(data.startswith(b"SQLite format 3") and
+         len(data) % int.from_bytes(data[16:18], "big") == 0, "%d bytes, %r",
+         len(data), data[-100:])
+
+
+def too_large(server, file):
+    """A limit in its way is an error, and leaves no file either."""
+    r = subprocess.run(["sh", "-c", 'ulimit -f 4; trap "" XFSZ; exec "$0" "$@"',
+                        alto.find_bin("altoctl"), "-s", server.socket,
+                        "backup", file], capture_output=True, text=True,
+                       check=False)
+    need(r.returncode == 1 and file in r.stderr, "%d %s", r.returncode,
+         r.stderr)
+    need(not glob.glob(file + "*"), "it left a file")
 
 
 def backup(top):
@@ -130,6 +157,8 @@ def backup(top):
     need(not left, "left behind: %s", left)
     code, _, err = w.server.call("backup", os.path.join(top, "no", "where"))
     need(code == 1 and "No such" in err, "%d %s", code, err)
+    unheard(w.server, os.path.join(top, "unheard.db"))
+    too_large(w.server, os.path.join(top, "large.db"))
 
     mine = os.path.join(top, "proxy.db")
     told = w.proxies[0].ctl("backup", mine)
@@ -512,6 +541,24 @@ def errors_as_json(top):
     need(gone in both(3, "status", "--socket", gone), "a name with an accent")
 
 
+def streams(top):
+    """Whoever starts a daemon without streams gets no other daemon."""
+    w = World(top)
+    w.server.stop()
+    for gone in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        w.server.process = subprocess.Popen(
+            ["sh", "-c", 'exec "$0" --config "$1" ' + gone,
+             alto.find_bin("alto-server"), w.server.conf],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        w.server.ready()
+        w.change()
+        w.server.process.terminate()
+        code = w.server.process.wait(alto.WAIT_S)
+        need(code == 0, "%s: %d", gone, code)
+    w.server.start()
+    w.end()
+
+
 # --- all ---------------------------------------------------------------------
 
 def main():
@@ -536,6 +583,7 @@ def main():
     story("what altoctl refuses", commands)
     story("help and completion know every command", helped)
     story("errors as JSON", errors_as_json)
+    story("daemons without their streams", streams)
     return tests.end()
 
 

@@ -273,6 +273,57 @@ def closed_doors(top):
     site.server.stop()
 
 
+class Pair(alto.Proxy):
+    """A proxy that prefers a door that is closed."""
+
+    def __init__(self, top, above, door, spare):
+        super().__init__(top, above, "near")
+        self.entries = [
+            {"directory": above.url + "/directory", "push": door.uri},
+            {"directory": spare.url + "/directory"}]
+
+    def start(self, ready=True):
+        self.settings["upstream"] = [
+            dict(e, **{"name": "near", "retry-max": 1}) for e in self.entries]
+        return alto.Daemon.start(self, ready)
+
+    def at(self):
+        return [u["chosen"] for u in self.status()["upstreams"]].index(True)
+
+
+def barred(top):
+    site = Site(top, "site", heartbeat=1)
+    spare = alto.Proxy(top, site.server, "spare").start()
+    alto.in_step(site.server, spare)
+    door = Refuser()
+    near = Pair(top, site.server, door, spare).start()
+    alto.in_step(site.server, near)
+    near.stop()                 # and knows the heartbeat when it begins again
+    near.start()
+    back = "it is well, and preferred"
+    with test("an upstream that takes us not is not gone back to because it "
+              "answers", site.server, spare, near):
+        alto.wait(lambda: near.at() == 1 and
+                  near.status()["upstreams"][1]["phase"] == "current",
+                  what="it goes to the other")
+        seen = near.status()["upstreams"][0]["probes"]
+        alto.wait(lambda: near.status()["upstreams"][0]["probes"] >= seen + 8,
+                  what="it looks at the preferred one")
+        alto.need(near.at() == 1 and not said(near, back), "it went back")
+        alto.need("403" in topics(near)["refused"]["text"] and
+                  "403" in near.counts()["trouble"], "it is said no more")
+        alto.need(not said(near, "well again"), "it is not well")
+    with test("a reload has it tried again", site.server, spare, near):
+        near.ctl("reload")
+        alto.wait(lambda: said(near, back), what="it tries")
+        alto.wait(lambda: near.at() == 1 and
+                  near.status()["upstreams"][1]["phase"] == "current",
+                  what="and is at the other again")
+    for one in (near, spare, site.server):
+        one.stop()
+    door.stop()
+
+
 def aging(top):
     site = Site(top, "site")
     server = alto.at_home(site.server)
@@ -326,7 +377,7 @@ def polling(top):
 
 
 def main():
-    for story in (loud, unlisted, refused, closed_doors, aging, polling):
+    for story in (loud, unlisted, refused, closed_doors, barred, aging, polling):
         if selected(story.__name__):
             with alto.folder() as top:
                 story(top)

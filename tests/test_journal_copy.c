@@ -237,6 +237,31 @@ static void one_that_nobody_took_goes_when_the_next_begins(void)
 	end(j);
 }
 
+static void one_that_nobody_took_goes_by_itself(void)
+{
+	struct journal *j = open_in(dir);
+	struct journal_copy *c;
+	char path[128];
+
+	for (int i = 0; i < 2; i++) {
+		c = begin(j);
+		run(c);
+		snprintf(path, sizeof(path), "%s", journal_copy_path(c));
+		journal_copy_free(c);
+		journal_copy_tidy(j);
+		CU_ASSERT_EQUAL(access(path, F_OK), 0);
+		made_ago(path, JOURNAL_COPY_WAITS_S + 5);
+		if (i == 0) {
+			journal_copy_tidy(j);
+		} else {
+			journal_close(j);
+			j = open_in(dir);
+		}
+		CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+	}
+	end(j);
+}
+
 static void one_that_was_just_made_waits_to_be_taken(void)
 {
 	char path[JOURNAL_COPIES_MAX][128];
@@ -277,6 +302,8 @@ int main(void)
 		  a_copy_that_is_given_up_leaves_no_file },
 		{ "one that nobody took goes when the next begins",
 		  one_that_nobody_took_goes_when_the_next_begins },
+		{ "one that nobody took goes by itself",
+		  one_that_nobody_took_goes_by_itself },
 		{ "one that was just made waits to be taken",
 		  one_that_was_just_made_waits_to_be_taken },
 		CU_TEST_INFO_NULL

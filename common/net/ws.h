@@ -126,6 +126,10 @@ struct ws_connect_config {
 					 * before anything is sent */
 };
 
+/* Of a server's connection: what it sent costs as much as so many bytes more
+ * (own_rate, pool_rate). */
+void ws_charge(struct ws_conn *c, size_t bytes);
+
 /* The texts of the config are copied. The listener lives until ws_unlisten() or
  * loop_free(). RC_EIO: cannot listen there, the address and why are in diag. */
 MUST_CHECK enum rc ws_listen(struct loop *l, const struct ws_listen_config *cfg,

@@ -221,6 +221,12 @@ static void charge(struct ws_conn *c, size_t n)
 		c->on->paused(c);
 }
 
+void ws_charge(struct ws_conn *c, size_t bytes)
+{
+	if (c->ls != NULL && c->limits->own_rate > 0 && ws_is_open(c))
+		charge(c, bytes);
+}
+
 /* What it sent meanwhile waits in its socket, then at its own end. */
 static void resume(struct ws_conn *c)
 {

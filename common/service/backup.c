@@ -49,6 +49,7 @@ bool backup_step(struct backup *b, struct ctlsock_req **req,
 		member_count(answer, "bytes", journal_copy_bytes(b->copy));
 		member_count(answer, "ms", ms);
 		buf_putc(answer, '}');
+		b->tidy_ms = clock_mono_ms() + (JOURNAL_COPY_WAITS_S + 1) * 1000;
 		log_info("backup", "copied bytes=%llu ms=%llu",
 		         (unsigned long long)journal_copy_bytes(b->copy),
 		         (unsigned long long)ms);
@@ -58,6 +59,14 @@ bool backup_step(struct backup *b, struct ctlsock_req **req,
 	*req = b->req;
 	backup_end(b);
 	return true;
+}
+
+void backup_tidy(struct backup *b, const struct journal *j)
+{
+	if (!b->tidy_ms || clock_mono_ms() < b->tidy_ms)
+		return;
+	b->tidy_ms = 0;
+	journal_copy_tidy(j);
 }
 
 void backup_end(struct backup *b)

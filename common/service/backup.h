@@ -20,6 +20,7 @@ struct backup {
 	struct journal_copy *copy;	/* NULL: none */
 	struct ctlsock_req *req;	/* who waits */
 	uint64_t begun_ms;
+	uint64_t tidy_ms;		/* when what nobody took goes; 0: nothing */
 };
 
 /* false: it cannot begin, answer (a JSON object, for req) says why. true: call
@@ -29,6 +30,8 @@ bool backup_begin(struct backup *b, struct journal *j, struct ctlsock_req *req,
 /* true: it is over, answer is for *req. false: again, soon. */
 bool backup_step(struct backup *b, struct ctlsock_req **req,
                  struct buf *answer);
+/* Now and then: a copy that nobody took away goes. */
+void backup_tidy(struct backup *b, const struct journal *j);
 /* The end of the daemon: what is not whole is removed. */
 void backup_end(struct backup *b);
 

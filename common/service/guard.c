@@ -354,6 +354,11 @@ bool guard_may_be(const struct guard *g, const struct guard_badge *badge,
 	return g->anonymous && !(m && m->proves);
 }
 
+bool guard_anonymous(const struct guard *g)
+{
+	return g->anonymous;
+}
+
 bool guard_proves(const struct guard *g, const char *name)
 {
 	const struct member *m = find(g, name);

@@ -51,6 +51,8 @@ int guard_admit(const struct guard *g, const struct ws_request *rq,
 /* After `subscribe`: may he be that? */
 bool guard_may_be(const struct guard *g, const struct guard_badge *badge,
                   const char *name);
+/* May those who show nothing subscribe? */
+bool guard_anonymous(const struct guard *g);
 /* Has that name a token or a certificate? */
 bool guard_proves(const struct guard *g, const char *name);
 /* May that name announce this URI? *known: it stands in the settings. */

@@ -178,6 +178,18 @@ static enum rc no_worse(const char *group, const struct tls_identity *old,
 	                "the one in use is good", group, why);
 }
 
+/* With the last proof gone, a listener on loopback would be open to everybody. */
+static enum rc no_opener(const struct conf *c, const struct guard *old,
+                         const struct guard *next, struct diag *d)
+{
+	if (guard_anonymous(old) || !guard_anonymous(next) ||
+	    conf_get_bool(c, "push.anonymous"))
+		return RC_OK;
+	return diag_set(d, RC_ERULE, "subscribers: no token and no certificate "
+	                "is left, so anybody could subscribe: set "
+	                "push.anonymous = true if that is meant");
+}
+
 /* Subscribers last: who may be one no longer is told so at once. */
 static enum rc exchange(struct house *h, const struct house_creds *next)
 {
@@ -215,6 +227,8 @@ static enum rc renew(struct house *h, struct renewal *told)
 		rc = no_worse("http.tls", h->part->creds.http, next.http, &d);
 	if (rc == RC_OK)
 		rc = no_worse("push.tls", h->part->creds.push, next.push, &d);
+	if (rc == RC_OK)
+		rc = no_opener(c, h->part->creds.guard, next.guard, &d);
 	if (rc == RC_OK)
 		rc = exchange(h, &next);
 	if (rc == RC_OK) {

@@ -103,6 +103,11 @@
 /* Rules between these settings: for the check of both tables. */
 void options_check(const struct conf *c, struct buf *errors);
 
+/* For --check: the directory of the file in this setting is not there. A service
+ * manager may make it before a start. */
+void options_warn_place(const struct conf *c, const char *name,
+                        struct buf *lines);
+
 /* What is allowed and still not wise: lines as of errors. */
 void options_warnings(const struct conf *c, struct buf *lines);
 

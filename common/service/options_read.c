@@ -3,7 +3,11 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "common/sys/file.h"
 
 #define ERRORS_MAX (256u << 10)
 
@@ -12,8 +16,9 @@ static void usage(FILE *to, const struct options_program *p)
 	fprintf(to, "Usage: %s [--config FILE] [--check | --show-config | "
 	        "--sample]\n"
 	        "  -c, --config FILE  read settings from FILE (%s)\n"
-	        "      --check        say everything that cannot work, and "
-	        "exit\n"
+	        "      --check        say all that is wrong in the settings "
+	        "and their files,\n"
+	        "                     and exit\n"
 	        "      --show-config  print all settings in effect, and exit\n"
 	        "      --sample       print a settings file to start from\n"
 	        "  -V, --version      print the version, and exit\n"
@@ -48,11 +53,38 @@ struct verdict {
 	struct buf errors, warnings;
 };
 
+void options_warn_place(const struct conf *c, const char *name,
+                        struct buf *lines)
+{
+	const char *path = conf_get_str(c, name);
+	struct stat st;
+	char *dir = NULL;
+
+	if (path && file_path_dir(path, &dir) == RC_OK &&
+	    (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)))
+		conf_blame(c, lines, "", -1, name, "%s: there is no directory "
+		           "%s; a start needs it", path, dir);
+	free(dir);
+}
+
+static void check_state(const struct conf *c, struct verdict *v)
+{
+	const char *path = conf_get_str(c, "state");
+	struct stat st;
+
+	options_warn_place(c, "state", &v->warnings);
+	if (path && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		conf_blame(c, &v->errors, "", -1, "state", "%s: is no "
+		           "directory", path);
+}
+
 static void look_closer(const struct conf *c, void *arg)
 {
 	struct verdict *v = arg;
 
 	options_warnings(c, &v->warnings);
+	check_state(c, v);
+	options_warn_place(c, "admin.socket", &v->warnings);
 	if (v->program->check)
 		v->program->check(c, &v->errors, &v->warnings);
 }

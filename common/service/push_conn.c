@@ -12,6 +12,7 @@
 
 #define REPLACED_S 10		/* for which one that was replaced stays away */
 #define FULL "too many subscribers"
+#define CREDENTIALS_COST 16384	/* bytes: the search of all tokens and certificates */
 
 static const char *const modes[] = { FRAME_MODE_WORDS };
 
@@ -232,8 +233,15 @@ static void deny(struct subscriber *s)
 	pub_close(s->pub, CLOSE_DENIED, 0);
 }
 
+/* Lines that whoever is connected can bring about: a flood of them must not become
+ * one of the log. */
+static bool may_tell(struct push *p)
+{
+	return p->told++ < PUSH_TOLD_MAX;
+}
+
 /* A token that is to replace the one it has shown: for when that is taken out. What
- * proves nothing changes nothing, but is not for guessing. */
+ * proves nothing changes nothing. */
 static void on_credentials(struct subscriber *s)
 {
 	struct buf text = BUF_INIT(FRAME_TOKEN_MAX + 16);
@@ -247,20 +255,27 @@ static void on_credentials(struct subscriber *s)
 	if (!header)
 		return;
 	rq.authorization = header;
+	if (s->authorization && strcmp(header, s->authorization) == 0) {
+		forget_secret(header);	/* as before */
+		return;
+	}
 	if (guard_admit(s->push->cfg.guard, &rq, &s->badge, &why) == 0 &&
 	    (!name[0] || may_be(s))) {
-		log_info("push", "subscriber=%s peer=%s shows its token of now",
-		         name, rq.peer);
+		if (may_tell(s->push))
+			log_info("push", "subscriber=%s peer=%s shows its token "
+			         "of now", name, rq.peer);
 		forget_secret(s->authorization);
 		s->authorization = header;
 		return;
 	}
 	s->badge = was;
 	forget_secret(header);
-	turn_away(s->push, rq.peer, 0, why[0] ? why : "its token is another "
-	          "subscriber's");
-	if (++s->wrong >= PUSH_WRONG_MAX)
-		deny(s);
+	if (!why[0])
+		why = "its token is another subscriber's";
+	status_refused(s->push->cfg.status, why);
+	if (may_tell(s->push))
+		log_warn("push", "subscriber=%s peer=%s shows a new token: %s; what "
+		         "it has shown before stands", name, rq.peer, why);
 }
 
 static void on_news(struct subscriber *s, enum pub_news news)
@@ -301,7 +316,9 @@ static void on_message(struct ws_conn *c, const char *data, size_t len)
 		ws_abort(c);
 		return;
 	}
-	if (d.text[0])
+	if (news == PUB_NEWS_CREDENTIALS)
+		ws_charge(c, CREDENTIALS_COST);
+	if (d.text[0] && may_tell(s->push))
 		log_warn("push", "subscriber=%s peer=%s: %s", pub_name(s->pub),
 		         ws_peer(c), d.text);
 	push_note(s);
@@ -321,7 +338,7 @@ static void on_paused(struct ws_conn *c)
 	if (!s)
 		return;
 	status_add(s->push->cfg.status, STATUS_received_paused, 1);
-	if (!s->loud && s->push->told_loud++ < PUSH_TOLD_MAX)
+	if (!s->loud && may_tell(s->push))
 		log_warn("push", "subscriber=%s peer=%s sends more than a "
 		         "subscriber has to say: it is read from slowly",
 		         pub_name(s->pub), ws_peer(c));

@@ -12,7 +12,6 @@
 
 #define PUSH_SWEEP_MS 1000	/* how often those who are stuck are looked for */
 #define PUSH_FOREIGN_MS 600000	/* for which the last one is told in the status */
-#define PUSH_WRONG_MAX 3	/* credentials that prove nothing, of one */
 #define PUSH_TOLD_MAX 10	/* refusals that are logged between two of these */
 
 struct subscriber {
@@ -25,7 +24,6 @@ struct subscriber {
 	struct guard_badge badge;	/* what that was worth last */
 	bool subscribed, pulling;	/* it is counted as such */
 	bool loud;			/* it has sent more than it may */
-	unsigned wrong;			/* credentials that proved nothing */
 	uint64_t connected_ms;
 	uint64_t behind_ms;	/* not at the head since; 0: it is */
 	uint64_t stuck_ms;	/* the socket takes nothing since; 0: it does */
@@ -58,7 +56,7 @@ struct push {
 	size_t n, n_subscribed, n_pulling;
 	uint64_t sweep_ms;		/* of the last look at those who are stuck */
 	unsigned turned_away;		/* since then */
-	unsigned told_loud;		/* since then */
+	unsigned told;			/* since then: what they said, or how much */
 	const char *refusing;		/* why nobody may subscribe; NULL: they
 					 * may */
 	char foreign[IRD_NAME_MAX + 1];	/* who came last with what was never ours */

@@ -179,7 +179,7 @@ static void look_at_all(struct push *p, uint64_t now)
 	if (p->turned_away > PUSH_TOLD_MAX)
 		log_warn("push", "refused %u more", p->turned_away -
 		         PUSH_TOLD_MAX);
-	p->turned_away = p->told_loud = 0;
+	p->turned_away = p->told = 0;
 }
 
 void push_sweep(void *push)

@@ -95,8 +95,9 @@ static const char *refusal(unsigned status)
 {
 	switch (status) {
 	case 401:
-		return "it takes neither our token nor a certificate of ours: "
-			"compare upstream.token-file here with subscribers there";
+		return "what we show is not known there: compare "
+			"upstream.token-file and our certificate here with "
+			"subscribers there";
 	case 403:
 		return "our token and our certificate do not belong together: "
 			"compare upstream here with subscribers there";

@@ -1,6 +1,7 @@
 #include "common/sys/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 static enum rc fail(struct diag *d, const char *what)
 {
@@ -56,11 +58,28 @@ static void share_heap(void)
 #endif
 }
 
+/* Who was started without a standard stream must not get a socket in its place:
+ * libuv aborts when it closes one of them. */
+static enum rc hold_streams(struct diag *d)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return fail(d, "cannot open /dev/null");
+	close(fd);
+	return RC_OK;
+}
+
 enum rc daemon_init(struct diag *d)
 {
 	struct sigaction ign = { .sa_handler = SIG_IGN };
-	enum rc rc;
+	enum rc rc = hold_streams(d);
 
+	if (rc != RC_OK)
+		return rc;
 	umask(077);
 	share_heap();
 	if (sigaction(SIGPIPE, &ign, NULL) != 0)

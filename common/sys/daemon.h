@@ -11,7 +11,8 @@
 #include "common/base/diag.h"
 #include "common/base/rc.h"
 
-/* Once, before any thread: ignores SIGPIPE, umask 077, one heap for all threads,
+/* Once, before any thread: standard streams that are closed become /dev/null,
+ * ignores SIGPIPE, umask 077, one heap for all threads,
  * RLIMIT_NOFILE to the hard limit or 2^20, whichever is lower (libwebsockets
  * reads it when its context is made), and a random seed for the hash tables of
  * jansson. RC_EIO. */

@@ -206,6 +206,7 @@ enum rc journal_open(const char *dir, struct journal **out, struct diag *d)
 		rc = open_db(j, d);
 	if (rc != RC_OK)
 		goto out;
+	journal_copy_tidy(j);
 	*out = j;
 	j = NULL;
 out:

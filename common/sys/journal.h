@@ -141,7 +141,8 @@ MUST_CHECK enum rc journal_update_clear(struct journal *j, uint64_t head,
 
 struct journal_copy;
 
-/* Whole copies wait to be taken away for so long, and then go with the next one. */
+/* Whole copies wait to be taken away for so long; then they go with the next one, or
+ * by journal_copy_tidy(), or when the journal is opened. */
 #define JOURNAL_COPY_WAITS_S	60
 #define JOURNAL_COPIES_MAX	4
 
@@ -151,6 +152,7 @@ MUST_CHECK enum rc journal_copy_begin(struct journal *j,
 				      struct diag *d);
 /* RC_EAGAIN: there is more; not inside a transaction. RC_OK: whole and on disk. */
 MUST_CHECK enum rc journal_copy_step(struct journal_copy *c, struct diag *d);
+void journal_copy_tidy(const struct journal *j);
 const char *journal_copy_path(const struct journal_copy *c);
 uint64_t journal_copy_bytes(const struct journal_copy *c);	/* when whole */
 /* Removes the file unless it is whole; NULL is fine. */

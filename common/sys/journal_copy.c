@@ -78,6 +78,15 @@ static unsigned sweep(const char *dir)
 	return n;
 }
 
+void journal_copy_tidy(const struct journal *j)
+{
+	char *dir = NULL;
+
+	if (file_path_dir(j->path, &dir) == RC_OK)
+		(void)sweep(dir);
+	free(dir);
+}
+
 /* A name of its own, so that who was told of one copy never opens another. */
 static enum rc make_file(struct journal_copy *c, struct diag *d)
 {
