@@ -100,6 +100,16 @@ def loud(top):
                   "it says so again and again")
         for one in all_of:
             one.end()
+    with test("what a subscriber complains of does not fill the log", server):
+        one = alto.Push(server.urls["push"])
+        for _ in range(2000):
+            one.send("error", meta={"code": "E_SYNTAX"})
+        one.until("hello")
+        site.change()
+        alto.in_step(server, near)
+        lines = len(said(server, "it says E_SYNTAX"))
+        alto.need(0 < lines < 200, "%d lines", lines)
+        one.close()
     with test("who says no more than it has to is never held back", near):
         alto.need(not said(server, "subscriber=near", "is read from slowly"),
                   "it was")
