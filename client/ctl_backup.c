@@ -88,10 +88,13 @@ static bool give_name(const char *file)
 	char *copy = strdup(file);
 	int dir = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY |
 	                      O_CLOEXEC) : -1;
-	bool ok = dir >= 0 && link(under_way, file) == 0;
+	bool ok = dir >= 0 && renameat2(AT_FDCWD, under_way, AT_FDCWD, file,
+	                                RENAME_NOREPLACE) == 0;
 
+	if (dir >= 0 && !ok && errno == EINVAL)	/* not on this file system */
+		ok = link(under_way, file) == 0 && unlink(under_way) == 0;
 	if (ok)
-		ok = unlink(under_way) == 0 && fsync(dir) == 0;
+		ok = fsync(dir) == 0;
 	if (dir >= 0)
 		close(dir);
 	free(copy);

@@ -215,9 +215,23 @@ static void set_trouble(struct status_upstream *u, const char *text)
 	        sizeof(u->trouble));
 }
 
+/* Somebody has to change a setting, here or there; others pass. */
+static bool will_last(const char *refused)
+{
+	switch (strtol(refused + strlen(UPSTREAM_REFUSED), NULL, 10)) {
+	case 401:
+	case 403:
+	case 404:
+	case 426:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void show_closed(struct applier *a, const char *why)
 {
-	bool refused = strstr(why, UPSTREAM_REFUSED) != NULL;
+	const char *refused = strstr(why, UPSTREAM_REFUSED);
 
 	if (!refused) {
 		log_info("upstream", "closed upstream=%s %s", show_at(a), why);
@@ -227,7 +241,9 @@ void show_closed(struct applier *a, const char *why)
 	if (!strstr(a->shown[sources_chosen(a->sources)].trouble, why))
 		log_warn("upstream", "upstream=%s %s", show_at(a), why);
 	show_trouble(a, "refused", why);
-	a->barred_ms[sources_chosen(a->sources)] = clock_mono_ms() + BARRED_MS;
+	if (will_last(refused))
+		a->barred_ms[sources_chosen(a->sources)] = clock_mono_ms() +
+		                                           BARRED_MS;
 }
 
 /* Does a spare upstream have another history? why NULL: not any more. */
@@ -265,7 +281,7 @@ void show_probed(struct applier *a, size_t i, const struct probed *p)
 	if (p->fork || !a->forked[i] || !strstr(p->why, BELOW))
 		set_forked(a, i, p->fork ? p->why : NULL);
 	/* That it answers says nothing of whom it takes. */
-	if (p->why[0] || !a->barred_ms[i])
+	if (!a->barred_ms[i])
 		set_trouble(&a->shown[i], p->why);
 	status_set_upstreams(a->house->status, a->shown, a->n);
 }
