@@ -329,6 +329,12 @@ def barred(top):
         alto.wait(lambda: near.at() == 1 and
                   near.status()["upstreams"][1]["phase"] == "current",
                   what="and is at the other again")
+    with test("one that is full for now is tried again by itself", near):
+        tried = len(said(near, back))
+        door.status = 503
+        near.ctl("reload")      # the 403 has barred it
+        alto.wait(lambda: len(said(near, back)) >= tried + 2,
+                  what="it tries twice")
     for one in (near, spare, site.server):
         one.stop()
     door.stop()
